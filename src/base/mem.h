@@ -1,0 +1,31 @@
+/*
+ * Allocation. The only file in the library that may name malloc(3) is mem.c; the
+ * rest goes through these so that tests can make any allocation fail.
+ */
+#ifndef YR_BASE_MEM_H
+#define YR_BASE_MEM_H
+
+#include <stddef.h>
+
+/* GCC checks new/free pairing under -fanalyzer; clang 14 rejects the argument. */
+#if defined(__GNUC__) && !defined(__clang__)
+#    define YR_ALLOC(dealloc) __attribute__((malloc, malloc(dealloc, 1), warn_unused_result))
+#else
+#    define YR_ALLOC(dealloc) __attribute__((malloc, warn_unused_result))
+#endif
+
+void yr_free(void *ptr);
+void *yr_realloc(void *ptr, size_t size) __attribute__((warn_unused_result));
+void *yr_calloc(size_t count, size_t size) YR_ALLOC(yr_free);
+
+/* Copies of a string and of bytes; the latter get a NUL behind them. NULL: out of memory. */
+char *yr_strdup(const char *text) YR_ALLOC(yr_free);
+char *yr_memdup0(const void *data, size_t len) YR_ALLOC(yr_free);
+
+/* Test hook: let @p n more allocations succeed, then fail all; -1 never fails. */
+void yr_mem_fail_after(long n);
+
+/* Number of allocations attempted since the last yr_mem_fail_after(). */
+long yr_mem_attempts(void);
+
+#endif /* YR_BASE_MEM_H */

@@ -1,0 +1,1 @@
+typedef int yr_driver_etcd_placeholder;

@@ -1,0 +1,1 @@
+typedef int yr_grpc_placeholder;
