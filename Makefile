@@ -1,0 +1,45 @@
+# Thin on purpose: scripts/setup installs what is needed, CMake's presets do the rest.
+PREFIX ?= /usr/local
+.DEFAULT_GOAL := help
+.PHONY: help setup build demo test lint bench install format clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## install the Debian packages that building and testing need
+	@scripts/setup build test
+
+build: ## build the library and the command: build/release/bin/yurpc
+	@scripts/setup build
+	@cmake --preset release --log-level=WARNING
+	@cmake --build --preset release
+
+demo: build ## a provider and a consumer find each other, and notice a crash; no server needed
+	@scripts/demo build/release/bin/yurpc
+
+test: build ## everything, on the embedded registry and on real etcd
+	@scripts/setup test
+	@tools/fetch_etcd.sh
+	@ctest --preset release
+	@cmake --preset dev --log-level=WARNING
+	@cmake --build --preset dev
+	@ctest --preset all
+
+lint: ## clang-tidy over everything, then the rules that are tests
+	@scripts/setup test
+	@cmake --workflow --preset tidy
+	@cmake --preset dev --log-level=WARNING
+	@ctest --preset all --label-regex lint
+
+bench: build ## measure, beside yardsticks taken in the same run
+	@scripts/setup test
+	@cmake --build --preset release --target bench
+
+install: build ## install under PREFIX (/usr/local)
+	@cmake --install build/release --prefix $(PREFIX)
+
+format: ## let clang-format decide
+	@find include src apps examples tests bench -name '*.[ch]' -exec clang-format-14 -i {} +
+
+clean: ## remove everything that was built or fetched
+	rm -rf build
