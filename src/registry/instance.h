@@ -14,6 +14,8 @@
 #include <yurpc/error.h>
 #include <yurpc/instance.h>
 
+#define YR_GROUP_DEFAULT "default"
+
 enum {
     YR_SERVICE_LEN_MAX = 512, /* "name:version" */
     YR_HOST_LEN_MAX = 255,

@@ -34,6 +34,9 @@ YURPC_NODISCARD yurpc_status yr_snapshot_apply(const yurpc_snapshot *old,
 /* The instance of @p node, or NULL. */
 const yurpc_instance *yr_snapshot_find(const yurpc_snapshot *snapshot, yurpc_bytes node);
 
+/* How many of its instances are draining. */
+size_t yr_snapshot_count_draining(const yurpc_snapshot *snapshot);
+
 typedef struct yr_snapshot_visitor {
     void (*on_up)(void *context, const yurpc_instance *instance);
     void (*on_down)(void *context, const yurpc_instance *instance);    /* as it was */

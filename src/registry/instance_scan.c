@@ -1,0 +1,89 @@
+#include "base/bytes.h"
+#include "base/utf8.h"
+#include "registry/instance.h"
+#include "registry/instance_value.h"
+
+#include <string.h>
+
+/* What is left to be read. */
+typedef struct scanner {
+    const char *at;
+    const char *end;
+} scanner;
+
+static bool take_literal(scanner *scan, const char *literal, size_t len)
+{
+    if ((size_t)(scan->end - scan->at) < len || memcmp(scan->at, literal, len) != 0) {
+        return false;
+    }
+    scan->at += len;
+    return true;
+}
+
+/* The rest of a string whose opening quote is behind, with its closing quote. Escapes, bytes
+ * that JSON forbids in strings, and bad UTF-8 are for the other reader. */
+static bool take_text(scanner *scan, yurpc_bytes *ret_text)
+{
+    const char *from = scan->at;
+    const char *at = from;
+    bool is_ascii = true;
+    for (; at < scan->end && *at != '"'; at++) {
+        unsigned char c = (unsigned char)*at;
+        if (c < 0x20 || c == '\\') {
+            return false;
+        }
+        is_ascii = is_ascii && c < 0x80;
+    }
+    if (at == scan->end) {
+        return false;
+    }
+    *ret_text = yr_bytes(from, (size_t)(at - from));
+    scan->at = at + 1;
+    return is_ascii || yr_utf8_is_valid(*ret_text);
+}
+
+/* 1 … max, without a leading zero; what follows must end the number. */
+static bool take_number(scanner *scan, uint32_t max, uint16_t *ret_number)
+{
+    const char *from = scan->at;
+    uint32_t number = 0;
+    while (scan->at < scan->end && *scan->at >= '0' && *scan->at <= '9') {
+        number = number * 10 + (uint32_t)(*scan->at - '0');
+        if (number == 0 || number > max) {
+            return false;
+        }
+        scan->at++;
+    }
+    *ret_number = (uint16_t)number;
+    return scan->at > from;
+}
+
+#define TAKE(scan, literal) take_literal((scan), (literal), sizeof(literal) - 1)
+
+bool yr_instance_scan(yurpc_bytes value, yr_instance_view *ret_view)
+{
+    if (value.len == 0) {
+        return false;
+    }
+    scanner scan = {value.data, (const char *)value.data + value.len};
+    yr_instance_view view = {.weight = YR_WEIGHT_DEFAULT};
+
+    bool is_canonical = TAKE(&scan, "{\"serviceName\":\"") && take_text(&scan, &view.name) &&
+                        TAKE(&scan, ",\"serviceVersion\":\"") &&
+                        take_text(&scan, &view.version) && TAKE(&scan, ",\"serviceHost\":\"") &&
+                        take_text(&scan, &view.host) && TAKE(&scan, ",\"servicePort\":") &&
+                        take_number(&scan, 65535, &view.port) &&
+                        TAKE(&scan, ",\"serviceGroup\":\"") && take_text(&scan, &view.group);
+    if (!is_canonical) {
+        return false;
+    }
+    if (TAKE(&scan, ",\"weight\":") && !take_number(&scan, YR_WEIGHT_MAX, &view.weight)) {
+        return false;
+    }
+    view.is_draining = TAKE(&scan, ",\"draining\":true");
+    if (!TAKE(&scan, "}") || scan.at != scan.end) {
+        return false;
+    }
+    *ret_view = view;
+    return true;
+}

@@ -1,0 +1,210 @@
+#include "registry/snapshot.h"
+
+#include "base/assert.h"
+#include "base/mem.h"
+#include "registry/roster.h"
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+#if defined(__SANITIZE_ADDRESS__)
+#    define YR_ASAN 1
+#elif defined(__SANITIZE_THREAD__)
+#    define YR_TSAN 1
+#elif defined(__has_feature)
+#    if __has_feature(address_sanitizer) || __has_feature(undefined_behavior_sanitizer)
+#        define YR_ASAN 1
+#    elif __has_feature(thread_sanitizer)
+#        define YR_TSAN 1
+#    endif
+#endif
+
+/* Read sections are inlined: they cost 2 ns instead of 15. Not where UBSan may look on: liburcu
+ * 0.13 keeps a thread's state at addresses that are less aligned than its type says. */
+#ifndef YR_ASAN
+#    define _LGPL_SOURCE
+#endif
+#include <urcu/urcu-bp.h>
+
+/*
+ * ThreadSanitizer does not see liburcu's atomics, which are assembler or live in a library
+ * without instrumentation. What orders a reader before reclaiming is told to it here; what
+ * orders publishing before reading is a C11 atomic and needs no words.
+ */
+#ifdef YR_TSAN
+#    include <sanitizer/tsan_interface.h>
+#    define TSAN_ACQUIRE(address) __tsan_acquire(address)
+#    define TSAN_RELEASE(address) __tsan_release(address)
+#else
+#    define TSAN_ACQUIRE(address) ((void)(address))
+#    define TSAN_RELEASE(address) ((void)(address))
+#endif
+
+/* Stands for all read sections together: leaving one releases it, reclaiming acquires it. */
+static char read_sections;
+
+struct yurpc_snapshot {
+    struct rcu_head retired; /* in liburcu's queue, after the cell let go of it */
+    _Atomic uint32_t refs;
+    bool is_stale;
+    bool is_taken; /* by a cell, once: `retired` serves once */
+    size_t count;  /* the roster's, at hand for readers */
+    size_t draining;
+    const yr_roster *roster;
+};
+
+struct yr_snapshot_cell {
+    _Atomic(yurpc_snapshot *) current; /* never NULL */
+};
+
+/* ---- Snapshots ---- */
+
+yurpc_status yr_snapshot_apply(const yurpc_snapshot *old, const yr_snapshot_change *changes,
+                               size_t count, bool is_stale, yurpc_snapshot **ret_snapshot)
+{
+    yurpc_snapshot *snapshot = yr_calloc(1, sizeof *snapshot);
+    if (snapshot == NULL) {
+        return YURPC_NO_MEMORY;
+    }
+    atomic_init(&snapshot->refs, 1);
+    snapshot->is_stale = is_stale;
+    yurpc_status status =
+        yr_roster_apply(old != NULL ? old->roster : NULL, changes, count, &snapshot->roster);
+    if (status != YURPC_OK) {
+        yr_snapshot_unref(snapshot);
+        return status;
+    }
+    snapshot->count = yr_roster_count(snapshot->roster);
+    snapshot->draining = yr_roster_count_draining(snapshot->roster);
+    *ret_snapshot = snapshot;
+    return YURPC_OK;
+}
+
+const yurpc_instance *yr_snapshot_find(const yurpc_snapshot *snapshot, yurpc_bytes node)
+{
+    return yr_roster_find(snapshot->roster, node);
+}
+
+void yr_snapshot_diff(const yurpc_snapshot *old, const yurpc_snapshot *now,
+                      const yr_snapshot_visitor *visitor, void *context)
+{
+    yr_roster_diff(old != NULL ? old->roster : NULL, now->roster, visitor, context);
+}
+
+/* The count is what changes in a snapshot, behind a const: the rest stands. */
+static yurpc_snapshot *shared(const yurpc_snapshot *snapshot)
+{
+    union {
+        const yurpc_snapshot *in;
+        yurpc_snapshot *out;
+    } pointer = {.in = snapshot};
+    return pointer.out;
+}
+
+yurpc_snapshot *yr_snapshot_ref(const yurpc_snapshot *snapshot)
+{
+    yurpc_snapshot *mine = shared(snapshot);
+    uint32_t before = atomic_fetch_add_explicit(&mine->refs, 1, memory_order_relaxed);
+    YR_ASSERT(before > 0 && before < UINT32_MAX);
+    return mine;
+}
+
+void yr_snapshot_unref(const yurpc_snapshot *snapshot)
+{
+    if (snapshot == NULL) {
+        return;
+    }
+    yurpc_snapshot *mine = shared(snapshot);
+    uint32_t before = atomic_fetch_sub_explicit(&mine->refs, 1, memory_order_acq_rel);
+    YR_ASSERT(before > 0);
+    if (before == 1) {
+        yr_roster_unref(mine->roster);
+        yr_free(mine);
+    }
+}
+
+size_t yurpc_snapshot_count(const yurpc_snapshot *snapshot)
+{
+    return snapshot->count;
+}
+
+const yurpc_instance *yurpc_snapshot_at(const yurpc_snapshot *snapshot, size_t index)
+{
+    return index < snapshot->count ? yr_roster_at(snapshot->roster, index) : NULL;
+}
+
+bool yurpc_snapshot_is_stale(const yurpc_snapshot *snapshot)
+{
+    return snapshot->is_stale;
+}
+
+size_t yr_snapshot_count_draining(const yurpc_snapshot *snapshot)
+{
+    return snapshot->draining;
+}
+
+/* ---- Publication ---- */
+
+yurpc_status yr_snapshot_cell_new(yr_snapshot_cell **ret_cell)
+{
+    yr_snapshot_cell *cell = yr_calloc(1, sizeof *cell);
+    if (cell == NULL) {
+        return YURPC_NO_MEMORY;
+    }
+    yurpc_snapshot *empty = NULL;
+    yurpc_status status = yr_snapshot_apply(NULL, NULL, 0, true, &empty);
+    if (status != YURPC_OK) {
+        yr_free(cell);
+        return status;
+    }
+    empty->is_taken = true;
+    atomic_init(&cell->current, empty);
+    *ret_cell = cell;
+    return YURPC_OK;
+}
+
+void yr_snapshot_cell_free(yr_snapshot_cell *cell)
+{
+    if (cell == NULL) {
+        return;
+    }
+    TSAN_ACQUIRE(&read_sections);
+    yr_snapshot_unref(atomic_load_explicit(&cell->current, memory_order_relaxed));
+    yr_free(cell);
+}
+
+/* No read section is left that could have seen the snapshot. Runs on liburcu's thread. */
+static void reclaim(struct rcu_head *retired)
+{
+    TSAN_ACQUIRE(&read_sections);
+    TSAN_ACQUIRE(retired);
+    yr_snapshot_unref(YR_CONTAINER_OF(retired, yurpc_snapshot, retired));
+}
+
+void yr_snapshot_cell_take(yr_snapshot_cell *cell, yurpc_snapshot *snapshot)
+{
+    YR_ASSERT(!snapshot->is_taken);
+    snapshot->is_taken = true;
+    yurpc_snapshot *old =
+        atomic_exchange_explicit(&cell->current, snapshot, memory_order_acq_rel);
+    TSAN_RELEASE(&old->retired);
+    urcu_bp_call_rcu(&old->retired, reclaim);
+}
+
+const yurpc_snapshot *yr_snapshot_cell_current(const yr_snapshot_cell *cell)
+{
+    return atomic_load_explicit(&cell->current, memory_order_relaxed);
+}
+
+const yurpc_snapshot *yr_snapshot_cell_acquire(const yr_snapshot_cell *cell)
+{
+    urcu_bp_read_lock();
+    return atomic_load_explicit(&cell->current, memory_order_acquire);
+}
+
+void yr_snapshot_cell_release(const yr_snapshot_cell *cell)
+{
+    YR_ASSERT(cell != NULL);
+    TSAN_RELEASE(&read_sections);
+    urcu_bp_read_unlock();
+}
