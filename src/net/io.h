@@ -137,12 +137,15 @@ typedef struct yr_listener yr_listener;
 typedef void yr_accept_fn(void *context, yr_stream *stream);
 
 /*
- * Listen on a numeric address; port 0 lets the system choose. *@p ret_port is the real one.
- * Names inside the simulated world are free text.
+ * Listen on a numeric address; port 0 lets the system choose. Names inside the simulated
+ * world are free text. YURPC_INVALID: the address; YURPC_EXISTS: the port is taken.
  */
 YURPC_NODISCARD yurpc_status yr_io_listen(yr_io *io, const char *host, uint16_t port,
                                           yr_accept_fn *fn, void *context,
-                                          yr_listener **ret_listener, uint16_t *ret_port);
+                                          yr_listener **ret_listener);
+
+/* The real port. */
+uint16_t yr_listener_port(const yr_listener *listener);
 
 /* Give an accepted stream its events; reading begins. @p events is copied. */
 void yr_stream_accept(yr_stream *stream, const yr_stream_events *events, void *context);

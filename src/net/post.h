@@ -22,6 +22,10 @@ bool yr_post_append(yr_post *post, yr_task *task, bool *ret_was_empty);
 /* Remove; false when @p task was not posted. */
 bool yr_post_remove(yr_post *post, yr_task *task);
 
+/* The first task, not posted any more, so that it may be posted again; NULL when there is none.
+ */
+yr_task *yr_post_take_first(yr_post *post);
+
 /* Take all, in order, into @p ret_tasks (a list head, which is initialised here). */
 void yr_post_take_all(yr_post *post, yr_list *ret_tasks);
 

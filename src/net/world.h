@@ -19,7 +19,7 @@ typedef struct yr_io_ops {
                             const yr_stream_events *events, void *context,
                             yr_stream **ret_stream);
     yurpc_status (*listen)(yr_io *io, const char *host, uint16_t port, yr_accept_fn *fn,
-                           void *context, yr_listener **ret_listener, uint16_t *ret_port);
+                           void *context, yr_listener **ret_listener);
     yurpc_status (*watch_fd)(yr_io *io, int fd, int events, yr_fd_fn *fn, void *context,
                              yr_fd_watch **ret_watch);
     yurpc_status (*work)(yr_io *io, yr_work *work);
@@ -44,6 +44,7 @@ struct yr_stream {
 };
 struct yr_listener {
     void (*close)(yr_listener *listener);
+    uint16_t port;
 };
 struct yr_fd_watch {
     void (*close)(yr_fd_watch *watch);

@@ -1,1 +1,0 @@
-typedef int yr_net_placeholder;

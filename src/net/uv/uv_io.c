@@ -1,0 +1,265 @@
+#include "net/uv/uv_io.h"
+
+#include "base/assert.h"
+#include "base/error.h"
+#include "base/mem.h"
+#include "net/uv/clock.h"
+#include "net/uv/uv_world.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+
+/* ---- The table ---- */
+
+static int64_t now_ms(const yr_io *io)
+{
+    const yr_uv_io *self = (const yr_uv_io *)(const void *)io;
+    if (!self->is_in_turn) {
+        uv_update_time(self->loop); /* the host was busy elsewhere since the last turn */
+    }
+    return (int64_t)uv_now(self->loop);
+}
+
+static int64_t boot_ms(yr_io *io)
+{
+    (void)io;
+    return yr_clock_boot_ms();
+}
+
+static uint64_t random_bits(yr_io *io)
+{
+    (void)io;
+    return yr_clock_random();
+}
+
+static void wake(yr_io *io)
+{
+    int failed = uv_async_send(&yr_uv_io_of(io)->async);
+    YR_ASSERT(failed == 0);
+}
+
+/* Its only purpose is to end the sleep: the timers themselves run later in the turn. */
+static void on_timer(uv_timer_t *timer)
+{
+    uv_stop(timer->loop); /* libuv fires before it polls, and must not sleep after that */
+}
+
+static void timers_changed(yr_io *io)
+{
+    yr_uv_io *self = yr_uv_io_of(io);
+    int64_t due = yr_io_next_timer_ms(io);
+    int failed = 0;
+    if (due == INT64_MAX) {
+        failed = uv_timer_stop(&self->timer);
+    } else {
+        int64_t now = now_ms(io);
+        uint64_t delay = due > now ? (uint64_t)(due - now) : 0;
+        failed = uv_timer_start(&self->timer, on_timer, delay, 0);
+    }
+    YR_ASSERT(failed == 0);
+}
+
+static const yr_io_ops uv_ops = {
+    .now_ms = now_ms,
+    .boot_ms = boot_ms,
+    .random = random_bits,
+    .wake = wake,
+    .timers_changed = timers_changed,
+    .connect = yr_uv_connect,
+    .listen = yr_uv_listen,
+    .watch_fd = yr_uv_watch_fd,
+    .work = yr_uv_work,
+};
+
+/* ---- Shared with the other files ---- */
+
+void yr_uv_bury(yr_uv_io *io, yr_uv_grave *grave, void *memory)
+{
+    grave->memory = memory;
+    yr_list_append(&io->graves, &grave->link);
+}
+
+static void free_graves(yr_uv_io *io)
+{
+    yr_list *link = yr_list_take_first(&io->graves);
+    while (link != NULL) {
+        yr_free(YR_CONTAINER_OF(link, yr_uv_grave, link)->memory);
+        link = yr_list_take_first(&io->graves);
+    }
+}
+
+yurpc_status yr_uv_status(int uv_error)
+{
+    switch (uv_error) {
+    case UV_ENOMEM:
+    case UV_EAI_MEMORY:
+        return YURPC_NO_MEMORY;
+    case UV_EINVAL:
+    case UV_EBADF:
+    case UV_EADDRNOTAVAIL:
+    case UV_EAFNOSUPPORT:
+        return YURPC_INVALID;
+    case UV_EADDRINUSE:
+    case UV_EEXIST:
+        return YURPC_EXISTS;
+    case UV_EACCES:
+        return YURPC_DENIED;
+    case UV_EPERM:
+        return YURPC_UNSUPPORTED;
+    default:
+        return YURPC_IO;
+    }
+}
+
+void yr_uv_block_signals(sigset_t *ret_before)
+{
+    sigset_t all;
+    sigfillset(&all);
+    int failed = pthread_sigmask(SIG_SETMASK, &all, ret_before);
+    YR_ASSERT(failed == 0);
+}
+
+void yr_uv_restore_signals(const sigset_t *before)
+{
+    int failed = pthread_sigmask(SIG_SETMASK, before, NULL);
+    YR_ASSERT(failed == 0);
+}
+
+/* ---- Life ---- */
+
+static void on_async(uv_async_t *async)
+{
+    (void)async; /* the tasks run later in the turn */
+}
+
+/* What follows uv_loop_init(); on failure the caller closes the loop. */
+static int start_handles(yr_uv_io *self)
+{
+    int failed = uv_timer_init(self->loop, &self->timer);
+    YR_ASSERT(failed == 0);
+    return uv_async_init(self->loop, &self->async, on_async);
+}
+
+yurpc_status yr_uv_io_new(yr_io **ret_io, yurpc_error **ret_error)
+{
+    bool has_loop = false;
+    int uv_error = UV_ENOMEM;
+    yr_uv_io *self = yr_calloc(1, sizeof *self);
+    uv_loop_t *loop = yr_calloc(1, sizeof *loop);
+    if (self == NULL || loop == NULL) {
+        goto fail;
+    }
+    self->loop = loop;
+    yr_list_init(&self->unsent);
+    yr_list_init(&self->graves);
+    uv_error = uv_loop_init(loop);
+    if (uv_error != 0) {
+        goto fail;
+    }
+    has_loop = true;
+    uv_error = start_handles(self);
+    if (uv_error != 0) {
+        goto fail;
+    }
+    if (yr_io_init(&self->io, &uv_ops) != YURPC_OK) {
+        uv_close((uv_handle_t *)&self->async, NULL);
+        uv_error = UV_ENOMEM;
+        goto fail;
+    }
+    *ret_io = &self->io;
+    return YURPC_OK;
+fail:
+    if (has_loop) {
+        uv_close((uv_handle_t *)&self->timer, NULL);
+        while (uv_run(loop, UV_RUN_NOWAIT) != 0) {
+        }
+        int failed = uv_loop_close(loop);
+        YR_ASSERT(failed == 0);
+    }
+    yr_free(loop);
+    yr_free(self);
+    return yr_error_set(ret_error, uv_error == UV_ENOMEM ? YURPC_NO_MEMORY : YURPC_IO, -1,
+                        "cannot make an event loop: %s", uv_strerror(uv_error));
+}
+
+/* Let a resolution that nobody waits for any more come to its end, however long that takes. */
+static void *run_to_end(void *context)
+{
+    uv_loop_t *loop = context;
+    while (uv_run(loop, UV_RUN_DEFAULT) != 0) {
+    }
+    int failed = uv_loop_close(loop);
+    YR_ASSERT(failed == 0);
+    yr_free(loop);
+    return NULL;
+}
+
+static void abandon_loop(uv_loop_t *loop)
+{
+    pthread_t thread;
+    sigset_t before;
+    yr_uv_block_signals(&before);
+    bool has_thread =
+        pthread_create(&thread, NULL, run_to_end, loop) == 0 && pthread_detach(thread) == 0;
+    yr_uv_restore_signals(&before);
+    if (!has_thread) {
+        run_to_end(loop);
+    }
+}
+
+void yr_uv_io_free(yr_io *io)
+{
+    if (io == NULL) {
+        return;
+    }
+    yr_uv_io *self = yr_uv_io_of(io);
+    YR_ASSERT(!self->is_in_turn && self->open_count == 0);
+    uv_close((uv_handle_t *)&self->async, NULL);
+    uv_close((uv_handle_t *)&self->timer, NULL);
+    int handles_or_requests = uv_run(self->loop, UV_RUN_NOWAIT);
+    free_graves(self);
+    uv_loop_t *loop = self->loop;
+    yr_io_deinit(io);
+    yr_free(self);
+    if (handles_or_requests != 0) {
+        abandon_loop(loop);
+    } else {
+        run_to_end(loop);
+    }
+}
+
+/* ---- Running ---- */
+
+void yr_uv_io_run(yr_io *io, bool may_wait)
+{
+    yr_uv_io *self = yr_uv_io_of(io);
+    YR_ASSERT(!self->is_in_turn);
+    uv_update_time(self->loop);
+    self->is_in_turn = true;
+    yr_uv_send_unsent(self); /* what was written between two turns, or by on_drain */
+    may_wait = may_wait && yr_list_is_empty(&self->unsent);
+    uv_run(self->loop, may_wait ? UV_RUN_ONCE : UV_RUN_NOWAIT);
+    yr_io_run_posted(io);
+    yr_io_run_timers(io);
+    yr_uv_send_unsent(self);
+    free_graves(self);
+    self->is_in_turn = false;
+}
+
+int yr_uv_io_fd(const yr_io *io)
+{
+    return uv_backend_fd(((const yr_uv_io *)(const void *)io)->loop);
+}
+
+int yr_uv_io_timeout_ms(const yr_io *io)
+{
+    const yr_uv_io *self = (const yr_uv_io *)(const void *)io;
+    if (!yr_list_is_empty(&self->unsent)) {
+        return 0;
+    }
+    if (!self->is_in_turn) {
+        uv_update_time(self->loop); /* or the timeout would count from the last turn */
+    }
+    return uv_backend_timeout(self->loop);
+}
