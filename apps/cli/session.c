@@ -1,0 +1,130 @@
+#include "session.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+void cli_say(const char *format, ...)
+{
+    char text[1024];
+    va_list values;
+    va_start(values, format);
+    (void)vsnprintf(text, sizeof text, format, values);
+    va_end(values);
+    for (char *at = text; *at != '\0'; at++) {
+        if ((unsigned char)*at < 0x20 || *at == 0x7f) {
+            *at = '?';
+        }
+    }
+    (void)fprintf(stderr, "yurpc: %s\n", text);
+}
+
+/* The one table from status to exit code, with what the user can do about it. */
+static const struct {
+    yurpc_status status;
+    int code;
+    const char *advice;
+} outcomes[] = {
+    {YURPC_OK, CLI_DONE, ""},
+    {YURPC_INVALID, CLI_USAGE, ""},
+    {YURPC_NOT_FOUND, CLI_NOT_FOUND, ""},
+    {YURPC_UNAVAILABLE, CLI_UNREACHABLE, "; does it run, and does -a name it?"},
+    {YURPC_TIMEOUT, CLI_UNREACHABLE, "; does it run, and does -a name it?"},
+    {YURPC_UNKNOWN_OUTCOME, CLI_UNREACHABLE, "; look with discover, then try again"},
+    {YURPC_PROTOCOL, CLI_UNREACHABLE, "; does -a name a registry?"},
+    {YURPC_UNAUTHENTICATED, CLI_REFUSED, "; check YURPC_USERNAME and YURPC_PASSWORD"},
+    {YURPC_DENIED, CLI_REFUSED, "; the user needs more rights in the registry"},
+    {YURPC_TLS, CLI_REFUSED, "; check the certificates"},
+    {YURPC_EXISTS, CLI_CONFLICT, ""},
+    {YURPC_CONFLICT, CLI_CONFLICT, "; try again"},
+};
+
+static size_t find_outcome(yurpc_status status, size_t count)
+{
+    size_t i = 0;
+    while (i < count && outcomes[i].status != status) {
+        i++;
+    }
+    return i;
+}
+
+int cli_exit_code(yurpc_status status)
+{
+    size_t count = sizeof outcomes / sizeof outcomes[0];
+    size_t i = find_outcome(status, count);
+    return i < count ? outcomes[i].code : CLI_FAILED;
+}
+
+int cli_fail(yurpc_status status, yurpc_error *error)
+{
+    size_t count = sizeof outcomes / sizeof outcomes[0];
+    size_t i = find_outcome(status, count);
+    cli_say("%s%s", error != NULL ? yurpc_error_text(error) : yurpc_status_text(status),
+            i < count ? outcomes[i].advice : "");
+    yurpc_error_free(error);
+    return i < count ? outcomes[i].code : CLI_FAILED;
+}
+
+static void print_log(void *context, yurpc_log_level level, const char *component,
+                      const char *text)
+{
+    static const char *const names[] = {"error", "warning", "info", "debug"};
+    (void)context;
+    (void)fprintf(stderr, "yurpc: %s: %s: %s\n", names[level], component, text);
+}
+
+int cli_open(const cli_options *options, yurpc_registry **ret_registry)
+{
+    yurpc_registry_config config = YURPC_REGISTRY_CONFIG_INIT;
+    config.registry = options->registry;
+    config.address = options->address;
+    config.file = options->config;
+    config.timeout_ms = options->timeout_ms;
+    config.ttl_s = options->ttl_s;
+    if (options->verbosity > 0) {
+        config.log = print_log;
+        config.log_level = options->verbosity > 1 ? YURPC_LOG_DEBUG : YURPC_LOG_INFO;
+    }
+    yurpc_error *error = NULL;
+    yurpc_status status = yurpc_registry_open(&config, ret_registry, &error);
+    if (status == YURPC_OK) {
+        return CLI_DONE;
+    }
+    int code = cli_fail(status, error);
+    /* Opening waits for nothing: what cannot be opened was named wrongly. */
+    return status == YURPC_NO_MEMORY ? code : CLI_USAGE;
+}
+
+bool cli_service(const cli_options *options, char *ret_service, size_t size)
+{
+    const char *given = options->arguments[0];
+    const char *version = strrchr(given, ':');
+    if (*given == '\0' || version == given) {
+        cli_say("the service's name is empty; give SERVICE as name:version");
+        return false;
+    }
+    if (version != NULL && version[1] == '\0') {
+        cli_say("the version of service '%s' is empty; give SERVICE as name:version", given);
+        return false;
+    }
+    if (strchr(given, '/') != NULL) {
+        cli_say("service '%s': a name must not contain '/'", given);
+        return false;
+    }
+    int len = snprintf(ret_service, size, "%s%s", given, version != NULL ? "" : ":1.0");
+    if (len < 0 || (size_t)len >= size) {
+        cli_say("the service's name is too long; at most %zu bytes", size - 1);
+        return false;
+    }
+    return true;
+}
+
+int cli_finish(int code)
+{
+    if (fflush(stdout) != 0 || ferror(stdout) != 0) {
+        cli_say("cannot write the output: %s", strerrordesc_np(errno));
+        return code == CLI_DONE ? CLI_FAILED : code;
+    }
+    return code;
+}
