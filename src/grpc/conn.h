@@ -26,6 +26,7 @@ enum {
     YR_GRPC_STREAM_WINDOW = 16 * 1024 * 1024,  /* receive window of a call */
     YR_GRPC_CONN_WINDOW = 64 * 1024 * 1024,    /* receive window of the connection */
     YR_GRPC_CALLS_MAX = 10000,                 /* calls open or waiting at once */
+    YR_GRPC_OUTPUT_STEP = 256 * 1024,          /* bytes of one yr_grpc_conn_output() */
     YR_GRPC_PING_AFTER_MS = 5500,              /* of silence while a call is open */
     YR_GRPC_PING_ACK_MS = 2500,                /* then the peer is dead */
 };
@@ -47,6 +48,16 @@ YURPC_NODISCARD yurpc_status yr_grpc_conn_new(const char *authority, int64_t now
 /* Ends without callbacks. NULL is allowed. Not inside a callback of this connection. */
 void yr_grpc_conn_free(yr_grpc_conn *conn);
 
+/* Also inside callbacks: all calls end without callback, and the connection is DEAD. */
+void yr_grpc_conn_abandon(yr_grpc_conn *conn);
+
+/*
+ * Have @p fn called when there may be something to send, or a tick due sooner, that neither
+ * feed nor tick caused: a call or a message was begun. It may only take note of that.
+ */
+typedef void yr_grpc_wake_fn(void *context);
+void yr_grpc_conn_set_wake(yr_grpc_conn *conn, yr_grpc_wake_fn *fn, void *context);
+
 yr_grpc_conn_state yr_grpc_conn_get_state(const yr_grpc_conn *conn);
 
 /* Why the connection is dead or draining; NULL otherwise. Borrowed. */
@@ -65,7 +76,10 @@ void yr_grpc_conn_feed(yr_grpc_conn *conn, yurpc_bytes bytes, int64_t now_ms);
 /* The transport is gone, because of @p error (NULL: closed in order): all calls end; DEAD. */
 void yr_grpc_conn_fail(yr_grpc_conn *conn, const yurpc_error *error);
 
-/* Append what has to be sent to @p out. Fails as yr_buf_append(); then the connection is DEAD.
+/*
+ * Append what has to be sent to @p out, but stop after YR_GRPC_OUTPUT_STEP bytes: there is
+ * nothing left when nothing was appended. Fails as yr_buf_append(); then the connection is
+ * DEAD, and the calls end with the next tick, which is due at once.
  */
 YURPC_NODISCARD yurpc_status yr_grpc_conn_output(yr_grpc_conn *conn, yr_buf *out);
 
@@ -75,9 +89,12 @@ int64_t yr_grpc_conn_next_ms(const yr_grpc_conn *conn);
 /* Deadlines of calls, PING, dead-peer detection. */
 void yr_grpc_conn_tick(yr_grpc_conn *conn, int64_t now_ms);
 
-/* Begin a call. Before READY it waits, its deadline running. Fails with YURPC_UNAVAILABLE when
- * DRAINING or DEAD, YURPC_TOO_LARGE at YR_GRPC_CALLS_MAX, YURPC_NO_MEMORY. */
-YURPC_NODISCARD yurpc_status yr_grpc_conn_call(yr_grpc_conn *conn,
+/*
+ * Begin a call. Before READY it waits, its deadline running. Fails with YURPC_UNAVAILABLE when
+ * DRAINING or DEAD, YURPC_TOO_LARGE at YR_GRPC_CALLS_MAX or for headers or a message past their
+ * limits, YURPC_INVALID for a header that HTTP forbids, YURPC_NO_MEMORY.
+ */
+YURPC_NODISCARD yurpc_status yr_grpc_conn_call(yr_grpc_conn *conn, int64_t now_ms,
                                                const yr_grpc_request *request,
                                                const yr_grpc_events *events, void *context,
                                                yr_grpc_call **ret_call);

@@ -1,1 +1,0 @@
-typedef int yr_grpc_placeholder;
