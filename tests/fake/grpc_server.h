@@ -50,15 +50,15 @@ typedef struct yr_fake_setting {
 /* A zeroed one is a healthy etcd. Read when something happens, so it may be changed at any
  * time through yr_fake_server_options(). */
 typedef struct yr_fake_options {
-    bool is_silent;          /* accepts connections and says nothing (as when SIGSTOPped) */
-    bool drops_new;          /* closes each new connection at once */
-    const char *greeting;    /* this text instead of HTTP/2, then FIN; not copied */
-    bool withholds_settings; /* speaks HTTP/2 but its SETTINGS frame never leaves */
-    bool withholds_window;   /* never sends WINDOW_UPDATE */
-    bool withholds_ping_ack; /* answers no PING */
-    bool allows_any_ping;    /* false: etcd's policy, GOAWAY too_many_pings */
-    size_t write_len_max;    /* bytes of one write, each in a turn of its own; 0: all at once */
-    size_t message_len_max;  /* larger ones are refused as grpc-go does; 0: 2 MiB */
+    bool is_silent;              /* accepts connections and says nothing (as when SIGSTOPped) */
+    bool drops_new;              /* closes each new connection at once */
+    const char *greeting;        /* this text instead of HTTP/2, then FIN; not copied */
+    bool withholds_settings_ack; /* never acknowledges SETTINGS */
+    bool withholds_window;       /* never sends WINDOW_UPDATE */
+    bool withholds_ping_ack;     /* answers no PING */
+    bool allows_any_ping;        /* false: etcd's policy, GOAWAY too_many_pings */
+    size_t write_len_max;   /* bytes of one write, each in a turn of its own; 0: all at once */
+    size_t message_len_max; /* larger ones are refused as grpc-go does; 0: 2 MiB */
     const yr_fake_setting *settings; /* more SETTINGS of a new connection; not copied */
     size_t setting_count;
 } yr_fake_options;
@@ -116,13 +116,16 @@ yurpc_bytes yr_fake_conn_output(yr_fake_conn *conn);
 
 /* ---- A connection ---- */
 
+/* Close at once; or send all that waits, then FIN. */
 void yr_fake_conn_drop(yr_fake_conn *conn);
+void yr_fake_conn_finish(yr_fake_conn *conn);
 
 /* Stop hearing (what comes is kept) and saying anything; and go on from there. */
 void yr_fake_conn_freeze(yr_fake_conn *conn);
 void yr_fake_conn_thaw(yr_fake_conn *conn);
 
-void yr_fake_conn_send_raw(yr_fake_conn *conn, yurpc_bytes bytes); /* between frames */
+/* Bytes of any kind, behind the frames of this turn. */
+void yr_fake_conn_send_raw(yr_fake_conn *conn, yurpc_bytes bytes);
 void yr_fake_conn_send_ping(yr_fake_conn *conn);
 void yr_fake_conn_send_settings(yr_fake_conn *conn, const yr_fake_setting *settings,
                                 size_t count);
