@@ -18,6 +18,7 @@
  *  - An operation is tried within its deadline as the driver sees fit, if that cannot do harm
  *    (all of these are idempotent); there is no other retry in a driver. Reconnecting is the
  * driver's.
+ *  - When there is no memory to begin an operation, its callback may run inside the call.
  *  - Errors and records are borrowed for the callback.
  */
 #ifndef YR_REGISTRY_DRIVER_H

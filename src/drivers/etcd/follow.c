@@ -1,0 +1,395 @@
+/*
+ * Following a service, or a span of its nodes: list at revision R, then watch from R + 1. When
+ * the watch cannot go on (compaction, data that went back), list again.
+ */
+#include "base/backoff.h"
+#include "base/bytes.h"
+#include "base/error.h"
+#include "base/mem.h"
+#include "drivers/etcd/etcd_driver.h"
+#include "drivers/etcd/key.h"
+
+enum {
+    PAGE_LEN = 50000, /* etcd counts the whole range for every page: few large ones */
+    FACTS_MAX = 128,  /* reported at once */
+    BACKOFF_BASE_MS = 100,
+    BACKOFF_CAP_MS = 5000,
+    LIST_TIMEOUT_MS = 10000,
+    CONFIRM_MS = 5000,
+};
+
+struct yr_follow {
+    yr_driver *driver;
+    yr_follow_events events;
+    void *context;
+    char *prefix; /* "/rpc/{service}/" */
+    size_t prefix_len;
+    char *first;    /* the range's first key */
+    char *end;      /* behind the range's last key; NULL: all with the prefix */
+    size_t end_len; /* it may hold a NUL */
+    yurpc_bytes service;
+    yr_etcd_call *listing; /* NULL: no page is under way */
+    yr_etcd_watch *watch;  /* NULL: no watch */
+    char *page_key;        /* where the next page begins; NULL: the first page */
+    size_t page_key_len;
+    int64_t revision; /* all up to it was reported */
+    bool is_stale;
+    bool is_confirmed; /* the watch behind the list has caught up */
+    bool is_in_callback;
+    bool is_stopped;
+    yr_backoff backoff;
+    yr_timer retry;
+    yr_timer confirmation; /* by when a watch must have caught up */
+};
+
+static void list_page(yr_follow *follow);
+
+static void follow_free(yr_follow *follow)
+{
+    if (follow == NULL) {
+        return;
+    }
+    yr_free(follow->prefix);
+    yr_free(follow->first);
+    yr_free(follow->end);
+    yr_free(follow->page_key);
+    yr_free(follow);
+}
+
+/* ---- Reporting: the core may stop the follow in any callback ---- */
+
+/* False: the follow was stopped, and must not be touched any more. */
+static bool report(yr_follow *follow, const yr_facts *facts)
+{
+    follow->is_in_callback = true;
+    follow->events.on_facts(follow->context, facts);
+    follow->is_in_callback = false;
+    if (follow->is_stopped) {
+        follow_free(follow);
+        return false;
+    }
+    return true;
+}
+
+static bool report_stale(yr_follow *follow, bool is_stale, const yurpc_error *error)
+{
+    if (follow->is_stale == is_stale) {
+        return true;
+    }
+    follow->is_stale = is_stale;
+    follow->is_in_callback = true;
+    follow->events.on_stale(follow->context, is_stale, error);
+    follow->is_in_callback = false;
+    if (follow->is_stopped) {
+        follow_free(follow);
+        return false;
+    }
+    return true;
+}
+
+/* False: not a node of this service, but something deeper or foreign. */
+static bool fill_fact(const yr_follow *follow, const yurpc_etcd_kv *kv, yr_fact_kind kind,
+                      yr_fact *fact)
+{
+    if (!yr_bytes_have_prefix(kv->key, yr_bytes(follow->prefix, follow->prefix_len))) {
+        return false;
+    }
+    yurpc_bytes node = yr_bytes_after(kv->key, follow->prefix_len);
+    if (node.len == 0 || memchr(node.data, '/', node.len) != NULL) {
+        return false;
+    }
+    *fact = (yr_fact){
+        .kind = kind, .service = follow->service, .node = node, .revision = kv->mod_revision};
+    if (kind == YR_FACT_PUT) {
+        fact->value = kv->value;
+        fact->owner = kv->lease;
+    }
+    return true;
+}
+
+/* ---- Watching ---- */
+
+static void start_list(yr_follow *follow);
+
+static void list_later(yr_follow *follow)
+{
+    uint64_t random = yr_io_random(follow->driver->io);
+    yr_timer_start(follow->driver->io, &follow->retry,
+                   yr_backoff_next_ms(&follow->backoff, random));
+}
+
+static void on_changes(void *context, const yurpc_etcd_changes *changes)
+{
+    yr_follow *follow = context;
+    yr_fact facts[FACTS_MAX];
+    yr_facts report_now = {.revision = changes->revision, .facts = facts};
+    for (size_t i = 0; i < changes->count; i++) {
+        const yurpc_etcd_event *event = &changes->events[i];
+        yr_fact_kind kind = event->kind == YURPC_ETCD_EVENT_PUT ? YR_FACT_PUT : YR_FACT_DELETE;
+        /* Some servers repeat events, or send old ones: what was reported stands. */
+        if (event->kv.mod_revision > follow->revision &&
+            fill_fact(follow, &event->kv, kind, &facts[report_now.count])) {
+            report_now.count++;
+        }
+        report_now.is_last = i + 1 == changes->count;
+        bool is_full = report_now.count == FACTS_MAX;
+        if ((is_full || report_now.is_last) && !report(follow, &report_now)) {
+            return;
+        }
+        report_now.count = is_full ? 0 : report_now.count;
+    }
+    follow->revision =
+        changes->revision > follow->revision ? changes->revision : follow->revision;
+}
+
+static void on_watch_stale(void *context, bool is_stale, const yurpc_error *error)
+{
+    yr_follow *follow = context;
+    follow->is_confirmed = !is_stale;
+    if (!report_stale(context, is_stale, error)) {
+        return;
+    }
+}
+
+/* The connection may have gone just between the list and its watch. */
+static void on_unconfirmed(void *context)
+{
+    yr_follow *follow = context;
+    if (!follow->is_confirmed && !report_stale(follow, true, NULL)) {
+        return;
+    }
+}
+
+static void on_canceled(void *context, const yurpc_error *error, int64_t compact_revision)
+{
+    yr_follow *follow = context;
+    follow->watch = NULL; /* that was its last callback */
+    yr_log_write(&follow->driver->log, YURPC_LOG_INFO, "etcd",
+                 "the watch of %s ended (%s, compacted at %lld): listing again", follow->prefix,
+                 yurpc_error_text(error), (long long)compact_revision);
+    if (yurpc_error_status(error) == YURPC_COMPACTED) {
+        start_list(follow);
+        return;
+    }
+    list_later(follow);
+    if (!report_stale(follow, true, error)) {
+        return;
+    }
+}
+
+static void start_watch(yr_follow *follow)
+{
+    static const yr_etcd_watch_events events = {
+        .on_changes = on_changes, .on_stale = on_watch_stale, .on_canceled = on_canceled};
+    yr_etcd_watch_options options = {.key = yr_bytes_of_text(follow->first),
+                                     .start_revision = follow->revision + 1};
+    options.is_prefix = follow->end == NULL;
+    options.range_end = yr_bytes(follow->end, follow->end_len);
+    follow->is_confirmed = false;
+    yr_timer_start(follow->driver->io, &follow->confirmation, CONFIRM_MS);
+    if (yr_etcd_watch_start(follow->driver->client, &options, &events, follow,
+                            &follow->watch) != YURPC_OK) {
+        list_later(follow); /* a list without a watch behind it would grow old */
+    }
+}
+
+/* ---- Listing ---- */
+
+static void list_ended(yr_follow *follow)
+{
+    yr_free(follow->page_key);
+    follow->page_key = NULL;
+    yr_backoff_reset(&follow->backoff);
+    start_watch(follow);
+    if (!report_stale(follow, false, NULL)) {
+        return;
+    }
+}
+
+/* The next page begins right behind the last key of this one. */
+static bool set_page_key(yr_follow *follow, yurpc_bytes last)
+{
+    char *key = yr_memdup0(last.data, last.len); /* key + NUL is the next key */
+    if (key == NULL) {
+        return false;
+    }
+    yr_free(follow->page_key);
+    follow->page_key = key;
+    follow->page_key_len = last.len + 1;
+    return true;
+}
+
+static void report_page(yr_follow *follow, const yurpc_etcd_reply *reply)
+{
+    bool is_last_page = !reply->has_more || reply->kv_count == 0;
+    yr_fact facts[FACTS_MAX];
+    yr_facts part = {.is_list = true,
+                     .is_first = follow->page_key == NULL,
+                     .revision = follow->revision,
+                     .facts = facts};
+    size_t i = 0;
+    do {
+        part.count = 0;
+        while (i < reply->kv_count && part.count < FACTS_MAX) {
+            part.count += fill_fact(follow, &reply->kvs[i], YR_FACT_PUT, &facts[part.count]);
+            i++;
+        }
+        part.is_last = is_last_page && i == reply->kv_count;
+        if (!report(follow, &part)) {
+            return;
+        }
+        part.is_first = false;
+    } while (i < reply->kv_count);
+    if (is_last_page) {
+        list_ended(follow);
+    } else if (set_page_key(follow, reply->kvs[reply->kv_count - 1].key)) {
+        list_page(follow);
+    } else {
+        list_later(follow);
+    }
+}
+
+static void on_page(void *context, const yurpc_etcd_reply *reply, const yurpc_error *error)
+{
+    yr_follow *follow = context;
+    follow->listing = NULL;
+    if (error != NULL) {
+        yr_log_write(&follow->driver->log, YURPC_LOG_DEBUG, "etcd", "cannot list %s: %s",
+                     follow->prefix, yurpc_error_text(error));
+        list_later(follow);
+        if (!report_stale(follow, true, error)) {
+            return;
+        }
+        return;
+    }
+    if (follow->page_key == NULL) {
+        follow->revision = reply->revision; /* all pages are read as things were then */
+    }
+    report_page(follow, reply);
+}
+
+static void list_page(yr_follow *follow)
+{
+    yurpc_etcd_op_options options = YURPC_ETCD_OP_OPTIONS_INIT;
+    options.limit = PAGE_LEN;
+    options.timeout_ms = LIST_TIMEOUT_MS;
+    yurpc_bytes first = yr_bytes_of_text(follow->first);
+    yurpc_etcd_op range = {.kind = YURPC_ETCD_RANGE, .key = first, .options = &options};
+    options.is_prefix = follow->end == NULL;
+    options.range_end = yr_bytes(follow->end, follow->end_len);
+    char end[1024];
+    if (follow->page_key != NULL) {
+        range.key = yr_bytes(follow->page_key, follow->page_key_len);
+        options.revision = follow->revision;
+    }
+    if (follow->page_key != NULL && follow->end == NULL) {
+        /* Behind all keys with the prefix: '0' follows '/', which the prefix ends with. */
+        memcpy(end, follow->prefix, follow->prefix_len);
+        end[follow->prefix_len - 1] = '0';
+        options.is_prefix = false;
+        options.range_end = yr_bytes(end, follow->prefix_len);
+    }
+    if (yr_etcd_do(follow->driver->client, &range, on_page, follow, &follow->listing) !=
+        YURPC_OK) {
+        list_later(follow);
+    }
+}
+
+static void start_list(yr_follow *follow)
+{
+    yr_timer_stop(follow->driver->io, &follow->retry);
+    yr_timer_stop(follow->driver->io, &follow->confirmation);
+    /* No change may be reported while listing: the list is not older than what was reported
+     * before, but the watch goes on past it. */
+    yr_etcd_watch_stop(follow->watch);
+    follow->watch = NULL;
+    if (follow->listing != NULL) {
+        yr_etcd_call_cancel(follow->listing);
+        follow->listing = NULL;
+    }
+    yr_free(follow->page_key);
+    follow->page_key = NULL;
+    list_page(follow);
+}
+
+static void on_retry(void *context)
+{
+    start_list(context);
+}
+
+/* ---- Beginning and ending ---- */
+
+static yurpc_status set_range(yr_follow *follow, const yr_scope *scope)
+{
+    follow->prefix = yr_key_new(scope->service, yr_bytes(NULL, 0));
+    follow->first = yr_key_new(scope->service, scope->node_first);
+    if (follow->prefix == NULL || follow->first == NULL) {
+        return YURPC_NO_MEMORY;
+    }
+    follow->prefix_len = strlen(follow->prefix);
+    follow->service = yr_bytes(follow->prefix + sizeof YR_KEY_ROOT - 1, scope->service.len);
+    if (scope->node_last.len > 0) {
+        follow->end = yr_key_new(scope->service, scope->node_last);
+        if (follow->end == NULL) {
+            return YURPC_NO_MEMORY;
+        }
+        follow->end_len = strlen(follow->end) + 1; /* the key's NUL: the next key */
+    }
+    return YURPC_OK;
+}
+
+yurpc_status yr_etcd_driver_follow(yr_driver *driver, const yr_scope *scope,
+                                   const yr_follow_events *events, void *context,
+                                   yr_follow **ret_follow)
+{
+    enum { SERVICE_LEN_MAX = 900 };
+    if (scope->service.len == 0 || scope->service.len > SERVICE_LEN_MAX) {
+        return YURPC_INVALID;
+    }
+    yr_follow *follow = yr_calloc(1, sizeof *follow);
+    if (follow == NULL) {
+        return YURPC_NO_MEMORY;
+    }
+    follow->driver = driver;
+    follow->events = *events;
+    follow->context = context;
+    follow->is_stale = true;
+    yr_backoff_init(&follow->backoff, BACKOFF_BASE_MS, BACKOFF_CAP_MS);
+    yr_timer_init(&follow->retry, on_retry, follow);
+    yr_timer_init(&follow->confirmation, on_unconfirmed, follow);
+    yurpc_status status = set_range(follow, scope);
+    if (status != YURPC_OK) {
+        follow_free(follow);
+        return status;
+    }
+    start_list(follow);
+    *ret_follow = follow;
+    return YURPC_OK;
+}
+
+void yr_etcd_driver_unfollow(yr_follow *follow)
+{
+    if (follow == NULL) {
+        return;
+    }
+    yr_timer_stop(follow->driver->io, &follow->retry);
+    yr_timer_stop(follow->driver->io, &follow->confirmation);
+    yr_etcd_watch_stop(follow->watch);
+    follow->watch = NULL;
+    if (follow->listing != NULL) {
+        yr_etcd_call_cancel(follow->listing);
+        follow->listing = NULL;
+    }
+    if (follow->is_in_callback) {
+        follow->is_stopped = true;
+        return;
+    }
+    follow_free(follow);
+}
+
+void yr_etcd_driver_relist(yr_follow *follow)
+{
+    if (follow->listing == NULL) {
+        yr_timer_start(follow->driver->io, &follow->retry, 0);
+    }
+}

@@ -1,0 +1,169 @@
+#include "registry/batch.h"
+
+#include "base/bytes.h"
+#include "base/mem.h"
+#include "registry/instance.h"
+
+#include <stdlib.h>
+
+enum { CAP_MIN = 16 };
+
+void yr_batch_init(yr_batch *batch)
+{
+    *batch = (yr_batch){.items = NULL};
+}
+
+void yr_batch_clear(yr_batch *batch)
+{
+    for (size_t i = 0; i < batch->count; i++) {
+        if (batch->items[i].instance != NULL) {
+            yr_instance_unref(batch->items[i].instance);
+        }
+        yr_free(batch->items[i].node);
+    }
+    batch->count = 0;
+    batch->is_list = false;
+    if (batch->cap > CAP_MIN) {
+        /* A first list of 100,000 must not hold its room for ever. */
+        yr_free(batch->items);
+        yr_batch_init(batch);
+    }
+}
+
+void yr_batch_deinit(yr_batch *batch)
+{
+    yr_batch_clear(batch);
+    yr_free(batch->items);
+    yr_batch_init(batch);
+}
+
+static yurpc_status append(yr_batch *batch, yr_batch_item item)
+{
+    if (batch->count == YR_SERVICE_INSTANCES_MAX) {
+        return YURPC_TOO_LARGE;
+    }
+    if (batch->count == batch->cap) {
+        size_t cap = batch->cap > 0 ? batch->cap * 2 : CAP_MIN;
+        yr_batch_item *items = yr_realloc(batch->items, cap * sizeof *items);
+        if (items == NULL) {
+            return YURPC_NO_MEMORY;
+        }
+        batch->items = items;
+        batch->cap = cap;
+    }
+    item.order = batch->count;
+    batch->items[batch->count++] = item;
+    return YURPC_OK;
+}
+
+yurpc_status yr_batch_take_put(yr_batch *batch, const yurpc_instance *instance)
+{
+    yr_batch_item item = {.instance = instance, .key = yr_instance_node(instance)};
+    yurpc_status status = append(batch, item);
+    if (status != YURPC_OK) {
+        yr_instance_unref(instance);
+    }
+    return status;
+}
+
+yurpc_status yr_batch_delete(yr_batch *batch, yurpc_bytes node)
+{
+    char *copy = yr_memdup0(node.data, node.len);
+    if (copy == NULL) {
+        return YURPC_NO_MEMORY;
+    }
+    yr_batch_item item = {.node = copy, .key = yr_bytes(copy, node.len)};
+    yurpc_status status = append(batch, item);
+    if (status != YURPC_OK) {
+        yr_free(copy);
+    }
+    return status;
+}
+
+static int compare(const void *a, const void *b)
+{
+    const yr_batch_item *left = a;
+    const yr_batch_item *right = b;
+    int order = yr_bytes_compare(left->key, right->key);
+    return order != 0 ? order : (left->order > right->order) - (left->order < right->order);
+}
+
+/* By node, and in the order of arrival within a node. Lists mostly come sorted. */
+static void sort(yr_batch *batch)
+{
+    for (size_t i = 1; i < batch->count; i++) {
+        if (compare(&batch->items[i - 1], &batch->items[i]) > 0) {
+            qsort(batch->items, batch->count, sizeof *batch->items, compare);
+            return;
+        }
+    }
+}
+
+static void add(yr_batch_result *result, yurpc_bytes node, const yurpc_instance *instance)
+{
+    result->changes[result->count++] = (yr_snapshot_change){node, instance};
+}
+
+static void settle_item(const yr_batch *batch, const yr_batch_item *item,
+                        const yurpc_instance *before, yr_batch_result *result)
+{
+    if (item->instance == NULL) {
+        if (before != NULL) {
+            add(result, item->key, NULL);
+        }
+        return;
+    }
+    bool is_outdated =
+        before != NULL && !batch->is_list &&
+        yurpc_instance_revision(item->instance) < yurpc_instance_revision(before);
+    if (is_outdated || (before != NULL && yr_instance_is_equal(before, item->instance))) {
+        result->unchanged++;
+        return;
+    }
+    add(result, item->key, item->instance);
+}
+
+/* Every node of @p current before @p key is missing from the list. */
+static size_t add_missing(const yurpc_snapshot *current, size_t at, const yurpc_bytes *key,
+                          yr_batch_result *result)
+{
+    size_t count = yurpc_snapshot_count(current);
+    while (at < count) {
+        yurpc_bytes node = yr_instance_node(yurpc_snapshot_at(current, at));
+        int order = key != NULL ? yr_bytes_compare(node, *key) : -1;
+        if (order >= 0) {
+            return order == 0 ? at + 1 : at;
+        }
+        add(result, node, NULL);
+        at++;
+    }
+    return at;
+}
+
+yurpc_status yr_batch_settle(yr_batch *batch, const yurpc_snapshot *current,
+                             yr_batch_result *ret_result)
+{
+    yr_batch_result result = {.count = 0};
+    size_t most = batch->count + (batch->is_list ? yurpc_snapshot_count(current) : 0);
+    result.changes = yr_calloc(most > 0 ? most : 1, sizeof *result.changes);
+    if (result.changes == NULL) {
+        return YURPC_NO_MEMORY;
+    }
+    sort(batch);
+    size_t at = 0;
+    for (size_t i = 0; i < batch->count; i++) {
+        const yr_batch_item *item = &batch->items[i];
+        if (i + 1 < batch->count && yr_bytes_equal(item->key, batch->items[i + 1].key)) {
+            continue; /* overtaken */
+        }
+        if (batch->is_list) {
+            at = add_missing(current, at, &item->key, &result);
+        }
+        settle_item(batch, item, yr_snapshot_find(current, item->key), &result);
+    }
+    if (batch->is_list) {
+        at = add_missing(current, at, NULL, &result);
+    }
+    *ret_result = result;
+    return YURPC_OK;
+}

@@ -1,0 +1,56 @@
+/*
+ * Changes of a service on their way into a snapshot: collected as the driver reports them,
+ * then settled into what really differs from the current snapshot.
+ *
+ * A batch is either a list (complete: what it does not name is gone) or a set of changes.
+ */
+#ifndef YR_REGISTRY_BATCH_H
+#define YR_REGISTRY_BATCH_H
+
+#include "registry/snapshot.h"
+
+enum { YR_SERVICE_INSTANCES_MAX = 1000000 };
+
+typedef struct yr_batch_item {
+    const yurpc_instance *instance; /* one reference; NULL: the node is gone */
+    char *node;                     /* owned, when instance is NULL; else NULL */
+    yurpc_bytes key;                /* the node, within one of the two */
+    size_t order;
+} yr_batch_item;
+
+typedef struct yr_batch {
+    yr_batch_item *items;
+    size_t count;
+    size_t cap;
+    bool is_list;
+} yr_batch;
+
+/* What settling found. */
+typedef struct yr_batch_result {
+    yr_snapshot_change
+        *changes; /* to be freed; borrows from the batch and from the current snapshot */
+    size_t count;
+    size_t unchanged; /* values that were the same as before */
+} yr_batch_result;
+
+void yr_batch_init(yr_batch *batch);
+
+/* Drop everything; ready for reuse. */
+void yr_batch_clear(yr_batch *batch);
+void yr_batch_deinit(yr_batch *batch);
+
+/* The batch owns the reference of @p instance, on failure too. YURPC_NO_MEMORY;
+ * YURPC_TOO_LARGE. */
+YURPC_NODISCARD yurpc_status yr_batch_take_put(yr_batch *batch, const yurpc_instance *instance);
+
+/* @p node is copied. YURPC_NO_MEMORY; YURPC_TOO_LARGE. */
+YURPC_NODISCARD yurpc_status yr_batch_delete(yr_batch *batch, yurpc_bytes node);
+
+/*
+ * What differs from @p current: ordered, each node once, equal values and outdated revisions
+ * left out; for a list also the deletion of what it does not name. YURPC_NO_MEMORY.
+ */
+YURPC_NODISCARD yurpc_status yr_batch_settle(yr_batch *batch, const yurpc_snapshot *current,
+                                             yr_batch_result *ret_result);
+
+#endif /* YR_REGISTRY_BATCH_H */

@@ -1,0 +1,332 @@
+#include "registry/directory.h"
+
+#include "base/bytes.h"
+#include "base/error.h"
+#include "base/mem.h"
+#include "registry/instance.h"
+
+enum { RETRY_MS = 200 }; /* before asking again for a list that memory did not allow */
+
+/* ---- Publishing ---- */
+
+static void tell_waiters(yr_entry *entry, yurpc_status status, const yurpc_error *error)
+{
+    entry->refs++; /* whoever is told may close the entry */
+    yr_list *link = NULL;
+    while ((link = yr_list_take_first(&entry->waiters)) != NULL) {
+        yr_entry_waiter *waiter = YR_CONTAINER_OF(link, yr_entry_waiter, link);
+        yr_timer_stop(entry->core->io, &waiter->deadline);
+        waiter->done(waiter->context, status, error);
+    }
+    yr_directory_close(entry->directory, entry);
+}
+
+/* The state cannot be known to be right: have it told again. */
+static void ask_again(yr_entry *entry)
+{
+    yr_batch_clear(&entry->batch);
+    entry->is_incomplete = true;
+    yr_timer_start(entry->core->io, &entry->reconcile_timer, RETRY_MS);
+}
+
+static yurpc_status publish(yr_entry *entry, const yr_batch_result *result)
+{
+    const yurpc_snapshot *current = yr_snapshot_cell_current(entry->cell);
+    if (result->count == 0 && yurpc_snapshot_is_stale(current) == entry->is_stale) {
+        return YURPC_OK;
+    }
+    yurpc_snapshot *next = NULL;
+    yurpc_status status =
+        yr_snapshot_apply(current, result->changes, result->count, entry->is_stale, &next);
+    if (status != YURPC_OK) {
+        return status;
+    }
+    yr_snapshot_cell_take(entry->cell, next);
+    yr_list *link = entry->listeners.next;
+    while (link != &entry->listeners) {
+        yr_entry_listener *listener = YR_CONTAINER_OF(link, yr_entry_listener, link);
+        link = link->next;
+        listener->on_published(listener->context);
+    }
+    return YURPC_OK;
+}
+
+static void count_changes(yr_entry *entry, const yr_batch_result *result)
+{
+    yr_counters *counters = &entry->core->counters;
+    if (!entry->batch.is_list) {
+        yr_count(&counters->changes, result->count);
+        yr_count(&counters->unchanged, result->unchanged);
+        return;
+    }
+    yr_count(&counters->lists, 1);
+    if (entry->is_reconciling && result->count > 0) {
+        yr_count(&counters->reconcile_repairs, result->count);
+        yr_log_write(&entry->core->log, YURPC_LOG_WARN, "registry",
+                     "%s: the periodic list repaired %zu instances that the watch had wrong",
+                     entry->service, result->count);
+    }
+    entry->is_reconciling = false;
+}
+
+static void settle(yr_entry *entry)
+{
+    yr_batch_result result;
+    yurpc_status status =
+        yr_batch_settle(&entry->batch, yr_snapshot_cell_current(entry->cell), &result);
+    if (status != YURPC_OK) {
+        ask_again(entry);
+        return;
+    }
+    count_changes(entry, &result);
+    status = publish(entry, &result);
+    yr_free(result.changes);
+    if (status != YURPC_OK) {
+        ask_again(entry);
+        return;
+    }
+    bool is_list = entry->batch.is_list;
+    yr_batch_clear(&entry->batch);
+    if (is_list && !entry->has_list) {
+        entry->has_list = true;
+        tell_waiters(entry, YURPC_OK, NULL);
+    }
+}
+
+/* ---- What the driver reports ---- */
+
+static yurpc_status take_put(yr_entry *entry, const yr_fact *fact)
+{
+    yr_core *core = entry->core;
+    yurpc_instance *instance = NULL;
+    bool is_mismatch = false;
+    yurpc_error *error = NULL;
+    yurpc_status status = yr_instance_decode(fact->service, fact->node, fact->value,
+                                             fact->revision, &instance, &is_mismatch, &error);
+    if (status == YURPC_NO_MEMORY) {
+        yurpc_error_free(error);
+        return status;
+    }
+    if (status != YURPC_OK) {
+        yr_count(&core->counters.skipped, 1);
+        yr_log_write(&core->log, YURPC_LOG_WARN, "registry", "%.*s/%.*s is skipped: %s",
+                     (int)fact->service.len, (const char *)fact->service.data,
+                     (int)fact->node.len, (const char *)fact->node.data,
+                     yurpc_error_text(error));
+        yurpc_error_free(error);
+        /* Whatever was there before is not there any more. */
+        return yr_batch_delete(&entry->batch, fact->node);
+    }
+    if (is_mismatch) {
+        yr_count(&core->counters.mismatches, 1);
+        yr_log_write(&core->log, YURPC_LOG_WARN, "registry",
+                     "%.*s/%.*s: the value says %s, which is used", (int)fact->service.len,
+                     (const char *)fact->service.data, (int)fact->node.len,
+                     (const char *)fact->node.data, yurpc_instance_address(instance));
+    }
+    return yr_batch_take_put(&entry->batch, instance);
+}
+
+static void on_facts(void *context, const yr_facts *facts)
+{
+    yr_entry *entry = context;
+    if (facts->is_list && facts->is_first) {
+        yr_batch_clear(&entry->batch);
+        entry->batch.is_list = true;
+        entry->is_incomplete = false;
+    }
+    if (entry->is_incomplete) {
+        return; /* a new list is coming */
+    }
+    for (size_t i = 0; i < facts->count; i++) {
+        const yr_fact *fact = &facts->facts[i];
+        yurpc_status status = fact->kind == YR_FACT_PUT
+                                  ? take_put(entry, fact)
+                                  : yr_batch_delete(&entry->batch, fact->node);
+        if (status == YURPC_TOO_LARGE) {
+            yr_log_write(&entry->core->log, YURPC_LOG_ERROR, "registry",
+                         "%s has more than %d instances: the rest is left out", entry->service,
+                         YR_SERVICE_INSTANCES_MAX);
+            break;
+        }
+        if (status != YURPC_OK) {
+            ask_again(entry);
+            return;
+        }
+    }
+    if (facts->is_last) {
+        settle(entry);
+    }
+}
+
+static void on_stale(void *context, bool is_stale, const yurpc_error *error)
+{
+    yr_entry *entry = context;
+    entry->is_stale = is_stale;
+    yr_log_write(&entry->core->log, YURPC_LOG_INFO, "registry", "%s: the list is %s%s%s",
+                 entry->service, is_stale ? "stale" : "up to date", error != NULL ? ": " : "",
+                 error != NULL ? yurpc_error_text(error) : "");
+    const yr_batch_result nothing = {.count = 0};
+    if (publish(entry, &nothing) != YURPC_OK) {
+        ask_again(entry);
+    }
+}
+
+/* ---- Periodic reconciliation ---- */
+
+static void schedule_reconcile(yr_entry *entry)
+{
+    int64_t mean = entry->core->reconcile_ms;
+    uint64_t span = (uint64_t)(mean * 2 / 5); /* +- 20 % */
+    int64_t delay =
+        mean - (int64_t)(span / 2) + (int64_t)(yr_io_random(entry->core->io) % (span + 1));
+    yr_timer_start(entry->core->io, &entry->reconcile_timer, delay);
+}
+
+static void on_reconcile(void *context)
+{
+    yr_entry *entry = context;
+    entry->is_reconciling = !entry->is_incomplete;
+    entry->core->ops->relist(entry->follow);
+    schedule_reconcile(entry);
+}
+
+/* ---- Entries ---- */
+
+static void entry_free(yr_entry *entry)
+{
+    if (entry == NULL) {
+        return;
+    }
+    yr_timer_stop(entry->core->io, &entry->reconcile_timer);
+    if (entry->follow != NULL) {
+        entry->core->ops->unfollow(entry->follow);
+    }
+    yr_batch_deinit(&entry->batch);
+    yr_snapshot_cell_free(entry->cell);
+    yr_free(entry->service);
+    yr_free(entry);
+}
+
+static yurpc_status entry_new(yr_directory *directory, const char *service,
+                              yr_entry **ret_entry)
+{
+    yr_core *core = directory->core;
+    static const yr_follow_events events = {.on_facts = on_facts, .on_stale = on_stale};
+    yurpc_status status = YURPC_NO_MEMORY;
+    yr_scope scope = {.node_first = {NULL, 0}};
+    yr_entry *entry = yr_calloc(1, sizeof *entry);
+    if (entry == NULL) {
+        return YURPC_NO_MEMORY;
+    }
+    entry->core = core;
+    entry->directory = directory;
+    entry->refs = 1;
+    entry->is_stale = true;
+    yr_list_init(&entry->listeners);
+    yr_list_init(&entry->waiters);
+    yr_batch_init(&entry->batch);
+    yr_timer_init(&entry->reconcile_timer, on_reconcile, entry);
+    entry->service = yr_strdup(service);
+    if (entry->service == NULL) {
+        goto fail;
+    }
+    status = yr_snapshot_cell_new(&entry->cell);
+    if (status != YURPC_OK) {
+        goto fail;
+    }
+    scope.service = yr_bytes_of_text(entry->service);
+    status = core->ops->follow(core->driver, &scope, &events, entry, &entry->follow);
+    if (status != YURPC_OK) {
+        goto fail;
+    }
+    schedule_reconcile(entry);
+    *ret_entry = entry;
+    return YURPC_OK;
+fail:
+    entry_free(entry);
+    return status;
+}
+
+void yr_directory_init(yr_directory *directory, yr_core *core)
+{
+    directory->core = core;
+    yr_map_init(&directory->entries, core->map_seed);
+}
+
+yurpc_status yr_directory_open(yr_directory *directory, const char *service,
+                               yr_entry **ret_entry)
+{
+    yr_map_node *node = yr_map_find(&directory->entries, yr_bytes_of_text(service));
+    if (node != NULL) {
+        *ret_entry = YR_CONTAINER_OF(node, yr_entry, map_node);
+        (*ret_entry)->refs++;
+        return YURPC_OK;
+    }
+    yr_entry *entry = NULL;
+    yurpc_status status = entry_new(directory, service, &entry);
+    if (status != YURPC_OK) {
+        return status;
+    }
+    yr_map_insert(&directory->entries, &entry->map_node, yr_bytes_of_text(entry->service));
+    atomic_fetch_add_explicit(&directory->core->counters.services, 1, memory_order_relaxed);
+    *ret_entry = entry;
+    return YURPC_OK;
+}
+
+void yr_directory_close(yr_directory *directory, yr_entry *entry)
+{
+    if (--entry->refs > 0) {
+        return;
+    }
+    yr_map_remove(&directory->entries, &entry->map_node);
+    atomic_fetch_sub_explicit(&directory->core->counters.services, 1, memory_order_relaxed);
+    entry_free(entry);
+}
+
+void yr_directory_deinit(yr_directory *directory)
+{
+    yurpc_error *error = yr_error_new(YURPC_CLOSED, -1, "the registry handle was closed");
+    yr_map_node *node = NULL;
+    while ((node = yr_map_next(&directory->entries, NULL)) != NULL) {
+        yr_entry *entry = YR_CONTAINER_OF(node, yr_entry, map_node);
+        if (!yr_list_is_empty(&entry->waiters)) {
+            tell_waiters(entry, YURPC_CLOSED, error); /* may free it */
+            continue;
+        }
+        yr_map_remove(&directory->entries, node);
+        entry_free(entry);
+    }
+    yurpc_error_free(error);
+    yr_map_deinit(&directory->entries);
+}
+
+/* ---- Waiting for the first list ---- */
+
+static void on_wait_deadline(void *context)
+{
+    yr_entry_waiter *waiter = context;
+    const yr_core *core = waiter->entry->core;
+    yr_list_remove(&waiter->link);
+    if (core->last_error != NULL) {
+        waiter->done(waiter->context, yurpc_error_status(core->last_error), core->last_error);
+        return;
+    }
+    yurpc_error *error =
+        waiter->entry->has_list
+            ? NULL
+            : yr_error_new(YURPC_TIMEOUT, -1, "the registry did not answer in time");
+    waiter->done(waiter->context, yurpc_error_status(error), error);
+    yurpc_error_free(error);
+}
+
+void yr_entry_wait(yr_entry *entry, yr_entry_waiter *waiter, int64_t timeout_ms)
+{
+    waiter->entry = entry;
+    yr_timer_init(&waiter->deadline, on_wait_deadline, waiter);
+    yr_list_append(&entry->waiters, &waiter->link);
+    yr_timer_start(entry->core->io, &waiter->deadline, timeout_ms);
+    if (entry->has_list) {
+        tell_waiters(entry, YURPC_OK, NULL);
+    }
+}

@@ -1,0 +1,258 @@
+#include "registry/handle.h"
+
+#include "base/error.h"
+#include "base/mem.h"
+#include "registry/driver_table.h"
+
+/* ---- Ways onto the loop ---- */
+
+static yurpc_status forked(yurpc_error **ret_error)
+{
+    return yr_error_set(ret_error, YURPC_FORKED, -1,
+                        "the registry handle belongs to the parent process: open another");
+}
+
+yurpc_status yr_request_run(yurpc_registry *handle, yr_request *request, yr_task_fn *fn,
+                            yurpc_error **ret_error)
+{
+    yurpc_status status = yr_loop_check_wait(handle->loop);
+    if (status == YURPC_FORKED) {
+        return forked(ret_error);
+    }
+    if (status != YURPC_OK) {
+        return yr_error_set_status(ret_error, status);
+    }
+    request->handle = handle;
+    request->error = NULL;
+    yr_task_init(&request->task, fn, request);
+    yr_wait_init(&request->wait);
+    if (yr_io_post(yr_loop_io(handle->loop), &request->task)) {
+        status = yr_loop_wait(handle->loop, &request->wait);
+    }
+    YR_ASSERT(status == YURPC_OK);
+    yr_wait_deinit(&request->wait);
+    if (ret_error != NULL && request->status != YURPC_OK) {
+        *ret_error = request->error;
+    } else {
+        yurpc_error_free(request->error);
+    }
+    return request->status;
+}
+
+void yr_request_end(yr_request *request, yurpc_status status, const yurpc_error *error)
+{
+    request->status = status;
+    if (status != YURPC_OK) {
+        request->error = error != NULL
+                             ? yr_error_copy(error)
+                             : yr_error_new(status, -1, "%s", yurpc_status_text(status));
+    }
+    yr_wait_signal(&request->wait);
+}
+
+typedef struct run {
+    yr_request request;
+    yr_task_fn *fn;
+    void *context;
+} run;
+
+static void on_run(void *context)
+{
+    run *wanted = YR_CONTAINER_OF(context, run, request);
+    wanted->fn(wanted->context);
+    yr_request_end(&wanted->request, YURPC_OK, NULL);
+}
+
+yurpc_status yr_handle_run(yurpc_registry *handle, yr_task_fn *fn, void *context)
+{
+    if (yr_loop_is_forked(handle->loop)) {
+        return YURPC_FORKED;
+    }
+    if (yr_loop_is_current(handle->loop)) {
+        fn(context);
+        return YURPC_OK;
+    }
+    run wanted = {.fn = fn, .context = context};
+    return yr_request_run(handle, &wanted.request, on_run, NULL);
+}
+
+/* ---- Opening ---- */
+
+typedef struct opening {
+    yr_request request;
+    const yr_config *config;
+    const yr_driver_ops *ops;
+} opening;
+
+static void on_open(void *context)
+{
+    opening *wanted = YR_CONTAINER_OF(context, opening, request);
+    yurpc_registry *handle = wanted->request.handle;
+    yurpc_error *error = NULL;
+    yurpc_status status = yr_registry_new(yr_loop_io(handle->loop), wanted->config, wanted->ops,
+                                          &handle->core, &error);
+    yr_request_end(&wanted->request, status, error);
+    yurpc_error_free(error);
+}
+
+static void on_close(void *context);
+
+static yurpc_status open_with(const yr_config *config, yurpc_registry **ret_registry,
+                              yurpc_error **ret_error)
+{
+    yurpc_status status = YURPC_OK;
+    opening wanted = {.config = config, .ops = yr_driver_find(config->registry)};
+    if (wanted.ops == NULL) {
+        return yr_error_set(ret_error, YURPC_INVALID, -1,
+                            "'%s' is not a registry: use one of %s", config->registry,
+                            yr_driver_names());
+    }
+    yurpc_registry *handle = yr_calloc(1, sizeof *handle);
+    if (handle == NULL) {
+        return yr_error_set_status(ret_error, YURPC_NO_MEMORY);
+    }
+    handle->timeout_ms = config->timeout_ms;
+    handle->is_host_driven = config->is_host_driven;
+    yr_list_init(&handle->services);
+    yr_task_init(&handle->close_task, on_close, handle);
+    status = yr_loop_new(!config->is_host_driven, &handle->loop, ret_error);
+    if (status != YURPC_OK) {
+        goto fail;
+    }
+    status = yr_request_run(handle, &wanted.request, on_open, ret_error);
+    if (status != YURPC_OK) {
+        goto fail;
+    }
+    *ret_registry = handle;
+    return YURPC_OK;
+fail:
+    yr_loop_free(handle->loop);
+    yr_free(handle);
+    return status;
+}
+
+yurpc_status yurpc_registry_open(const yurpc_registry_config *config,
+                                 yurpc_registry **ret_registry, yurpc_error **ret_error)
+{
+    if (ret_registry == NULL) {
+        return yr_error_set_status(ret_error, YURPC_INVALID);
+    }
+    yr_config *settled = NULL;
+    yurpc_status status = yr_config_load(config, &settled, ret_error);
+    if (status != YURPC_OK) {
+        return status;
+    }
+    status = open_with(settled, ret_registry, ret_error);
+    yr_config_free(settled);
+    return status;
+}
+
+/* ---- Closing ---- */
+
+static void on_closed(void *context)
+{
+    yurpc_registry *handle = context;
+    yr_wait *closed = handle->closed;
+    if (closed != NULL) {
+        yr_wait_signal(closed); /* who waits frees the rest */
+        return;
+    }
+    yr_loop *loop = handle->loop;
+    yr_free(handle);
+    yr_loop_free(loop); /* we are on it: it goes when this callback has returned */
+}
+
+static void on_close(void *context)
+{
+    yurpc_registry *handle = context;
+    while (!yr_list_is_empty(&handle->services)) {
+        yr_service_free(YR_CONTAINER_OF(handle->services.next, yurpc_service, link));
+    }
+    yr_executor_release(handle->executor);
+    handle->executor = NULL;
+    yr_registry_close(handle->core, on_closed, handle);
+}
+
+void yurpc_registry_close(yurpc_registry *registry)
+{
+    if (registry == NULL) {
+        return;
+    }
+    if (yr_loop_is_forked(registry->loop)) {
+        yr_loop_free(registry->loop); /* frees only what is safe in a child */
+        yr_free(registry);
+        return;
+    }
+    yr_loop *loop = registry->loop;
+    bool is_callback = yr_loop_is_current(loop) || (registry->executor != NULL &&
+                                                    yr_executor_is_current(registry->executor));
+    yr_wait closed;
+    yr_wait_init(&closed);
+    registry->closed = is_callback ? NULL : &closed;
+    bool is_posted = yr_io_post(yr_loop_io(loop), &registry->close_task);
+    if (is_callback) {
+        yr_wait_deinit(&closed);
+        return;
+    }
+    if (is_posted && yr_loop_wait(loop, &closed) == YURPC_OK) {
+        yr_loop_free(loop);
+        yr_free(registry);
+    }
+    yr_wait_deinit(&closed);
+}
+
+/* ---- The rest ---- */
+
+yurpc_status yurpc_registry_get_stats(const yurpc_registry *registry,
+                                      yurpc_registry_stats *stats)
+{
+    if (registry == NULL || stats == NULL || stats->size < sizeof *stats) {
+        return YURPC_INVALID;
+    }
+    yr_counters *counters = &registry->core->core.counters;
+    *stats = (yurpc_registry_stats){
+        .size = stats->size,
+        .is_connected = atomic_load(&counters->is_connected),
+        .lease_id = atomic_load(&counters->lease_id),
+        .registrations = atomic_load(&counters->registrations),
+        .registered = atomic_load(&counters->registered),
+        .services = atomic_load(&counters->services),
+        .connections = atomic_load(&counters->connections),
+        .leases = atomic_load(&counters->leases),
+        .leases_lost = atomic_load(&counters->leases_lost),
+        .announcements = atomic_load(&counters->announcements),
+        .repairs = atomic_load(&counters->repairs),
+        .conflicts = atomic_load(&counters->conflicts),
+        .changes = atomic_load(&counters->changes),
+        .unchanged = atomic_load(&counters->unchanged),
+        .skipped = atomic_load(&counters->skipped),
+        .mismatches = atomic_load(&counters->mismatches),
+        .lists = atomic_load(&counters->lists),
+        .reconcile_repairs = atomic_load(&counters->reconcile_repairs),
+    };
+    return YURPC_OK;
+}
+
+int yurpc_registry_fd(const yurpc_registry *registry)
+{
+    return registry != NULL && registry->is_host_driven ? yr_loop_fd(registry->loop) : -1;
+}
+
+int yurpc_registry_timeout_ms(const yurpc_registry *registry)
+{
+    return registry != NULL && registry->is_host_driven ? yr_loop_timeout_ms(registry->loop)
+                                                        : -1;
+}
+
+yurpc_status yurpc_registry_step(yurpc_registry *registry)
+{
+    if (registry == NULL || !registry->is_host_driven) {
+        return YURPC_INVALID;
+    }
+    yurpc_status status = yr_loop_check_wait(registry->loop);
+    if (status != YURPC_OK) {
+        return status;
+    }
+    yr_loop_step(registry->loop);
+    return YURPC_OK;
+}
