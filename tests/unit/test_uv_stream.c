@@ -2,6 +2,7 @@
 #include "base/bytes.h"
 #include "base/mem.h"
 #include "net/uv/uv_io.h"
+#include "net_end.h"
 #include "yr_test.h"
 
 #include <arpa/inet.h>
@@ -17,113 +18,15 @@
 
 enum { LIMIT_MS = 10000, CONNECT_MS = 5000 };
 
-/* What one end of a connection saw, and what it does about it. */
-typedef struct end {
-    struct world *world;
-    yr_stream *stream;
-    bool is_open;
-    bool is_ended;
-    yurpc_status end_status;
-    char end_text[256];
-    size_t received;
-    char first[16];       /* the first bytes */
-    size_t data_calls;    /* how often on_data came */
-    size_t drains;        /* how often on_drain came */
-    bool echoes;          /* sends back what comes */
-    size_t pump_left;     /* bytes to write, a block at each drain */
-    const char *close_in; /* the callback in which it closes itself */
-} end;
-
 typedef struct world {
     yr_io *io;
     yr_listener *listener;
     uint16_t port;
-    end client;
-    end server;
+    net_end client;
+    net_end server;
     bool is_over_time;
     yr_timer limit;
 } world;
-
-static void close_end(end *one)
-{
-    yr_stream *stream = one->stream;
-    one->stream = NULL;
-    yr_stream_close(stream);
-}
-
-static void close_if_asked(end *one, const char *callback)
-{
-    if (one->close_in != NULL && strcmp(one->close_in, callback) == 0) {
-        close_end(one);
-    }
-}
-
-static void pump(end *one)
-{
-    static const char block[64 * 1024];
-    size_t len = one->pump_left < sizeof block ? one->pump_left : sizeof block;
-    if (len > 0) {
-        one->pump_left -= len;
-        assert_ok(yr_stream_write(one->stream, yr_bytes(block, len)));
-    }
-}
-
-static void on_open(void *context)
-{
-    end *one = context;
-    assert_false(one->is_open);
-    one->is_open = true;
-    pump(one);
-    close_if_asked(one, "open");
-}
-
-static void on_data(void *context, yurpc_bytes bytes)
-{
-    end *one = context;
-    assert_non_null(one->stream);
-    assert_false(one->is_ended);
-    assert_true(bytes.len > 0);
-    for (size_t i = 0; i < bytes.len && one->received + i < sizeof one->first; i++) {
-        one->first[one->received + i] = ((const char *)bytes.data)[i];
-    }
-    one->received += bytes.len;
-    one->data_calls++;
-    if (one->echoes) {
-        assert_ok(yr_stream_write(one->stream, bytes));
-    }
-    close_if_asked(one, "data");
-}
-
-static void on_drain(void *context)
-{
-    end *one = context;
-    assert_non_null(one->stream);
-    one->drains++;
-    pump(one);
-    close_if_asked(one, "drain");
-}
-
-static void on_end(void *context, const yurpc_error *error)
-{
-    end *one = context;
-    assert_non_null(one->stream);
-    assert_false(one->is_ended);
-    one->is_ended = true;
-    one->end_status = yurpc_error_status(error);
-    assert_true(snprintf(one->end_text, sizeof one->end_text, "%s", yurpc_error_text(error)) >
-                0);
-    close_if_asked(one, "end");
-}
-
-static const yr_stream_events end_events = {on_open, on_data, on_drain, on_end};
-
-static void on_accept(void *context, yr_stream *stream)
-{
-    world *w = context;
-    assert_null(w->server.stream);
-    w->server.stream = stream;
-    yr_stream_accept(stream, &end_events, &w->server);
-}
 
 static void on_limit(void *context)
 {
@@ -133,9 +36,9 @@ static void on_limit(void *context)
 static int set_up(void **state)
 {
     static world w;
-    w = (world){.client.world = &w, .server.world = &w};
+    w = (world){.io = NULL};
     assert_ok(yr_uv_io_new(&w.io, NULL));
-    assert_ok(yr_io_listen(w.io, "127.0.0.1", 0, on_accept, &w, &w.listener));
+    assert_ok(yr_io_listen(w.io, "127.0.0.1", 0, net_end_accept, &w.server, &w.listener));
     w.port = yr_listener_port(w.listener);
     yr_timer_init(&w.limit, on_limit, &w);
     yr_timer_start(w.io, &w.limit, LIMIT_MS);
@@ -146,8 +49,8 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
     world *w = *state;
-    close_end(&w->client);
-    close_end(&w->server);
+    net_end_close(&w->client);
+    net_end_close(&w->server);
     yr_listener_close(w->listener);
     yr_timer_stop(w->io, &w->limit);
     yr_uv_io_free(w->io);
@@ -156,8 +59,7 @@ static int tear_down(void **state)
 
 static yurpc_status connect_to(world *w, const char *host, uint16_t port, int64_t timeout_ms)
 {
-    const yr_connect_options options = {host, port, timeout_ms};
-    return yr_io_connect(w->io, &options, &end_events, &w->client, &w->client.stream);
+    return net_end_connect(&w->client, w->io, host, port, timeout_ms);
 }
 
 /* Run until @p is_so becomes true, which must happen within the limit. */
@@ -169,7 +71,7 @@ static void run_until(world *w, const bool *is_so)
     }
 }
 
-static void run_until_received(world *w, const end *one, size_t len)
+static void run_until_received(world *w, const net_end *one, size_t len)
 {
     while (one->received < len) {
         yr_uv_io_run(w->io, true);
@@ -232,7 +134,7 @@ static int accept_raw(world *w)
 static void an_echo_comes_back(void **state)
 {
     world *w = *state;
-    w->server.echoes = true;
+    w->server.is_echoing = true;
     assert_ok(connect_to(w, "127.0.0.1", w->port, CONNECT_MS));
     assert_ok(yr_stream_write(w->client.stream, yr_bytes("hel", 3))); /* before it is open */
     assert_false(w->client.is_open);
@@ -285,10 +187,11 @@ static void an_address_that_cannot_be_is_refused_at_once(void **state)
     assert_int_equal(connect_to(w, "127.0.0.1", 0, 1), YURPC_INVALID);
     assert_int_equal(connect_to(w, long_host, 1, 1), YURPC_INVALID);
     yr_listener *listener = NULL;
-    assert_int_equal(yr_io_listen(w->io, "localhost", 0, on_accept, w, &listener),
+    assert_int_equal(yr_io_listen(w->io, "localhost", 0, net_end_accept, &w->server, &listener),
                      YURPC_INVALID);
-    assert_int_equal(yr_io_listen(w->io, "127.0.0.1", w->port, on_accept, w, &listener),
-                     YURPC_EXISTS);
+    assert_int_equal(
+        yr_io_listen(w->io, "127.0.0.1", w->port, net_end_accept, &w->server, &listener),
+        YURPC_EXISTS);
     assert_null(listener);
 }
 
@@ -324,10 +227,10 @@ static void no_descriptor_left_is_an_error_and_the_listener_does_not_spin(void *
 {
     world *w = *state;
     connect_pair(w);
-    close_end(&w->client);
-    close_end(&w->server);
+    net_end_close(&w->client);
+    net_end_close(&w->server);
     run_for(w, 20);
-    w->client = (end){.world = w};
+    w->client = (net_end){.stream = NULL};
 
     /* All descriptors gone: connecting fails. */
     struct rlimit before;
@@ -341,10 +244,10 @@ static void no_descriptor_left_is_an_error_and_the_listener_does_not_spin(void *
     run_until(w, &w->client.is_ended);
     assert_int_equal(w->client.end_status, YURPC_UNAVAILABLE);
     assert_non_null(strstr(w->client.end_text, "too many open files"));
-    close_end(&w->client);
+    net_end_close(&w->client);
 
     /* One left, for the client: accepting fails, and is tried again after a pause. */
-    w->client = (end){.world = w};
+    w->client = (net_end){.stream = NULL};
     none.rlim_cur = (rlim_t)next + 1;
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
     assert_ok(connect_to(w, "127.0.0.1", w->port, CONNECT_MS));
@@ -377,7 +280,7 @@ static void the_end_in_order_has_no_error(void **state)
     assert_int_equal(w->server.end_status, YURPC_OK);
     assert_int_equal(w->server.received, 3);
     assert_false(w->client.is_ended);
-    close_end(&w->server);
+    net_end_close(&w->server);
     run_until(w, &w->client.is_ended);
     assert_int_equal(w->client.end_status, YURPC_OK);
 }
@@ -429,8 +332,8 @@ static void writing_to_a_peer_that_is_gone_raises_no_signal(void **state)
         }
         run_until(w, &w->client.is_ended);
         assert_int_equal(w->client.end_status, YURPC_UNAVAILABLE);
-        close_end(&w->client);
-        w->client = (end){.world = w};
+        net_end_close(&w->client);
+        w->client = (net_end){.stream = NULL};
     }
 }
 
@@ -439,8 +342,8 @@ static void writing_to_a_peer_that_is_gone_raises_no_signal(void **state)
 static void ten_megabytes_arrive_in_a_pump_of_drains(void **state)
 {
     world *w = *state;
-    w->client.pump_left = (size_t)10 * 1024 * 1024;
-    size_t total = w->client.pump_left;
+    w->client.pump = (size_t)10 * 1024 * 1024;
+    size_t total = w->client.pump;
     connect_pair(w);
     run_until_received(w, &w->server, total);
     assert_true(w->client.drains >= total / (64 * 1024));
@@ -488,7 +391,7 @@ static void writes_of_one_turn_leave_together(void **state)
         assert_ok(yr_stream_write(w->client.stream, yr_bytes("0123456789", 10)));
     }
     run_until_received(w, &w->server, 1000);
-    assert_int_equal(w->server.data_calls, 1);
+    assert_int_equal(w->server.calls, 1);
     assert_int_equal(w->client.drains, 1);
 }
 
@@ -499,19 +402,19 @@ static void a_stream_may_be_closed_inside_each_callback(void **state)
     world *w = *state;
     static const char *const callbacks[] = {"open", "data", "drain", "end"};
     for (size_t i = 0; i < 4; i++) {
-        w->client = (end){.world = w, .close_in = callbacks[i]};
-        w->server = (end){.world = w, .echoes = true};
+        w->client = (net_end){.close_in = callbacks[i]};
+        w->server = (net_end){.is_echoing = true};
         assert_ok(connect_to(w, "127.0.0.1", w->port, CONNECT_MS));
         assert_ok(yr_stream_write(w->client.stream, yr_bytes("hello", 5)));
         while (w->client.stream != NULL) {
             yr_uv_io_run(w->io, true);
             assert_false(w->is_over_time);
             if (w->client.received > 0 && i == 3) {
-                close_end(&w->server);
+                net_end_close(&w->server);
             }
         }
         run_for(w, 10);
-        close_end(&w->server);
+        net_end_close(&w->server);
     }
 }
 
@@ -525,11 +428,11 @@ static void a_stream_may_be_closed_while_it_connects(void **state)
             for (int n = 0; n < turns; n++) {
                 yr_uv_io_run(w->io, false);
             }
-            close_end(&w->client);
+            net_end_close(&w->client);
             run_for(w, 5);
-            close_end(&w->server);
-            w->server = (end){.world = w};
-            w->client = (end){.world = w};
+            net_end_close(&w->server);
+            w->server = (net_end){.stream = NULL};
+            w->client = (net_end){.stream = NULL};
         }
     }
 }
@@ -541,7 +444,7 @@ static void a_loop_is_freed_at_once_while_a_name_is_being_resolved(void **state)
     assert_ok(yr_uv_io_new(&io, NULL));
     const yr_connect_options options = {"localhost", 1, CONNECT_MS};
     yr_stream *stream = NULL;
-    assert_ok(yr_io_connect(io, &options, &end_events, &w->client, &stream));
+    assert_ok(yr_io_connect(io, &options, &net_end_events, &w->client, &stream));
     yr_uv_io_run(io, false);
     yr_stream_close(stream);
     yr_uv_io_free(io);
@@ -570,8 +473,8 @@ static void connecting_survives_every_allocation_failure(void **state)
 {
     world *w = *state;
     for (long allowed = 0;; allowed++) {
-        w->client = (end){.world = w};
-        w->server = (end){.world = w};
+        w->client = (net_end){.stream = NULL};
+        w->server = (net_end){.stream = NULL};
         yr_mem_fail_after(allowed);
         yurpc_status status = connect_to(w, "127.0.0.1", w->port, 500);
         while (status == YURPC_OK && !w->client.is_ended && w->server.stream == NULL) {
@@ -585,13 +488,13 @@ static void connecting_survives_every_allocation_failure(void **state)
                         w->client.is_open);
         }
         run_for(w, 120); /* the listener's pause */
-        close_end(&w->client);
-        close_end(&w->server);
+        net_end_close(&w->client);
+        net_end_close(&w->server);
         if (is_connected) {
             return;
         }
         run_for(w, 10);
-        close_end(&w->server);
+        net_end_close(&w->server);
     }
 }
 
