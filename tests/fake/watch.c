@@ -1,0 +1,424 @@
+#include "watch.h"
+
+#include "alloc.h"
+#include "base/bytes.h"
+
+#include <string.h>
+
+enum {
+    WATCHES_MAX = 100000,           /* on one stream */
+    BATCH_REVISIONS_MAX = 1000,     /* of history in one message */
+    FRAGMENT_LEN_MAX = 2048 * 1024, /* bytes of a message, where fragments are allowed */
+    PROGRESS_MS = 10 * 60 * 1000,
+};
+
+typedef struct watch {
+    yr_list link;
+    int64_t id;
+    yr_fake_span span; /* owned */
+    int64_t min_revision;
+    bool has_no_puts;
+    bool has_no_deletes;
+    bool has_prev_kv;
+    bool has_progress;
+    bool may_fragment;
+    bool is_quiet; /* had no events since the last look at progress */
+} watch;
+
+struct yr_fake_watch_stream {
+    yr_list link; /* in the fake's watch_streams */
+    yr_fake_etcd *fake;
+    const yr_fake_member *member;
+    yr_fake_call *call;
+    yr_list watches; /* in the order of their creation */
+    size_t watch_count;
+    int64_t next_id;
+    yr_timer progress;
+};
+
+/* ---- Sending ---- */
+
+static void send_message(yr_fake_watch_stream *stream,
+                         const Etcdserverpb__WatchResponse *response)
+{
+    size_t len = etcdserverpb__watch_response__get_packed_size(response);
+    uint8_t *packed = yr_fake_alloc(len + 1);
+    (void)etcdserverpb__watch_response__pack(response, packed);
+    yr_fake_call_send(stream->call, yr_bytes(packed, len));
+    yr_fake_release(packed);
+}
+
+/* Send a response without events, at a revision (0: none in its header). */
+static void send_notice(yr_fake_watch_stream *stream, Etcdserverpb__WatchResponse *response,
+                        int64_t revision)
+{
+    Etcdserverpb__ResponseHeader header = ETCDSERVERPB__RESPONSE_HEADER__INIT;
+    yr_fake_fill_header(stream->fake, stream->member, &header);
+    header.revision = revision;
+    response->header = &header;
+    send_message(stream, response);
+}
+
+/* As many of the events from @p first on as go into one message; at least one. */
+static size_t choose_count(const watch *watching, Mvccpb__Event *const *events, size_t count,
+                           size_t count_max)
+{
+    if (!watching->may_fragment) {
+        return count;
+    }
+    size_t len = 64; /* of the rest of the message */
+    size_t chosen = 0;
+    while (chosen < count && chosen < count_max) {
+        len += mvccpb__event__get_packed_size(events[chosen]) + 8;
+        if (chosen > 0 && len >= FRAGMENT_LEN_MAX) {
+            break;
+        }
+        chosen++;
+    }
+    return chosen;
+}
+
+/* Send events that belong together, in one message or in fragments; a rule may interfere. */
+static void send_events(yr_fake_watch_stream *stream, watch *watching, Mvccpb__Event **events,
+                        size_t count)
+{
+    const yr_fake_rule *rule = yr_fake_script_match(&stream->fake->script, "Events");
+    yr_fake_action action = rule != NULL ? rule->action : YR_FAKE_DELAY;
+    watching->is_quiet = false;
+    if (action == YR_FAKE_DROP_EVENTS) {
+        return;
+    }
+    size_t count_max = action == YR_FAKE_FRAGMENT ? (size_t)rule->number : SIZE_MAX;
+    size_t sent = 0;
+    while (sent < count) {
+        Etcdserverpb__WatchResponse response = ETCDSERVERPB__WATCH_RESPONSE__INIT;
+        response.watch_id = watching->id;
+        response.events = events + sent;
+        response.n_events = choose_count(watching, events + sent, count - sent, count_max);
+        sent += response.n_events;
+        response.fragment = sent < count;
+        int64_t revision = yr_fake_store_revision(stream->fake->store);
+        send_notice(stream, &response, revision);
+        if (action == YR_FAKE_DUP_EVENTS) {
+            send_notice(stream, &response, revision);
+        }
+    }
+}
+
+/* ---- Events ---- */
+
+static bool is_wanted(const watch *watching, const yr_fake_version *version)
+{
+    bool is_delete = version->version == 0;
+    return version->mod_revision >= watching->min_revision &&
+           yr_fake_span_has(&watching->span, version->key) &&
+           !(is_delete ? watching->has_no_deletes : watching->has_no_puts);
+}
+
+static Mvccpb__Event *make_event(const yr_fake_store *store, const yr_fake_version *version,
+                                 bool has_prev_kv)
+{
+    Mvccpb__Event *event = yr_fake_alloc(sizeof(*event));
+    mvccpb__event__init(event);
+    event->type =
+        version->version == 0 ? MVCCPB__EVENT__KIND__DELETE : MVCCPB__EVENT__KIND__PUT;
+    event->kv = yr_fake_alloc(sizeof(*event->kv));
+    yr_fake_fill_kv(event->kv, version, false);
+    const yr_fake_version *before = yr_fake_store_before(store, version);
+    if (has_prev_kv && before != NULL) {
+        event->prev_kv = yr_fake_alloc(sizeof(*event->prev_kv));
+        yr_fake_fill_kv(event->prev_kv, before, false);
+    }
+    return event;
+}
+
+/*
+ * Send what the watch wants of the writes from number @p first on, in one message, but not more
+ * than BATCH_REVISIONS_MAX revisions. Gives the number of the first write that was left.
+ */
+static size_t send_writes(yr_fake_watch_stream *stream, watch *watching, size_t first)
+{
+    const yr_fake_store *store = stream->fake->store;
+    size_t write_count = yr_fake_store_write_count(store);
+    Mvccpb__Event **events = NULL;
+    size_t count = 0;
+    size_t revisions = 0;
+    int64_t revision = 0;
+    size_t i = first;
+    for (; i < write_count; i++) {
+        const yr_fake_version *version = yr_fake_store_write(store, i);
+        if (!is_wanted(watching, version) || !yr_fake_store_is_visible(store, version)) {
+            continue;
+        }
+        if (version->mod_revision != revision && ++revisions > BATCH_REVISIONS_MAX) {
+            break;
+        }
+        revision = version->mod_revision;
+        events = yr_fake_grow(events, count, sizeof(*events));
+        events[count++] = make_event(store, version, watching->has_prev_kv);
+    }
+    if (count > 0) {
+        send_events(stream, watching, events, count);
+    }
+    for (size_t k = 0; k < count; k++) {
+        yr_fake_release(events[k]->kv);
+        yr_fake_release(events[k]->prev_kv);
+        yr_fake_release(events[k]);
+    }
+    yr_fake_release(events);
+    return i;
+}
+
+void yr_fake_watch_notify(yr_fake_etcd *fake, size_t first)
+{
+    for (yr_list *link = fake->watch_streams.next; link != &fake->watch_streams;
+         link = link->next) {
+        yr_fake_watch_stream *stream = YR_CONTAINER_OF(link, yr_fake_watch_stream, link);
+        for (yr_list *inner = stream->watches.next; inner != &stream->watches;
+             inner = inner->next) {
+            (void)send_writes(stream, YR_CONTAINER_OF(inner, watch, link), first);
+        }
+    }
+}
+
+/* ---- Creating and cancelling ---- */
+
+static watch *find_watch(const yr_fake_watch_stream *stream, int64_t id)
+{
+    for (yr_list *link = stream->watches.next; link != &stream->watches; link = link->next) {
+        watch *watching = YR_CONTAINER_OF(link, watch, link);
+        if (watching->id == id) {
+            return watching;
+        }
+    }
+    return NULL;
+}
+
+static void remove_watch(yr_fake_watch_stream *stream, watch *watching)
+{
+    yr_list_remove(&watching->link);
+    stream->watch_count--;
+    yr_fake_release(watching->span.key.data);
+    yr_fake_release(watching->span.end.data);
+    yr_fake_release(watching);
+}
+
+/* Empty keys mean the first key there can be; the caller owns the span. */
+static yr_fake_span make_span(const Etcdserverpb__WatchCreateRequest *request)
+{
+    static const char zero[] = {'\0'};
+    yurpc_bytes key = yr_fake_bytes(request->key);
+    return (yr_fake_span){
+        .key = yr_fake_copy(key.len > 0 ? key : yr_bytes(zero, 1)),
+        .end = yr_fake_copy(yr_fake_bytes(request->range_end)),
+    };
+}
+
+static bool is_empty_span(const yr_fake_span *span)
+{
+    return span->end.len > 0 && !yr_fake_span_has(span, span->key);
+}
+
+/* Answer created and canceled at once: there is no such watch. */
+static void refuse_watch(yr_fake_watch_stream *stream, const char *reason)
+{
+    char *text = (char *)yr_fake_binary(yr_bytes_of_text(reason)).data;
+    Etcdserverpb__WatchResponse response = ETCDSERVERPB__WATCH_RESPONSE__INIT;
+    response.watch_id = -1;
+    response.created = true;
+    response.canceled = true;
+    response.cancel_reason = text;
+    send_notice(stream, &response, yr_fake_store_revision(stream->fake->store));
+}
+
+static int64_t choose_id(yr_fake_watch_stream *stream)
+{
+    while (find_watch(stream, stream->next_id) != NULL) {
+        stream->next_id++;
+    }
+    return stream->next_id++;
+}
+
+static watch *add_watch(yr_fake_watch_stream *stream,
+                        const Etcdserverpb__WatchCreateRequest *request)
+{
+    YR_ASSERT(stream->watch_count < WATCHES_MAX);
+    int64_t next_revision = yr_fake_store_revision(stream->fake->store) + 1;
+    watch *watching = yr_fake_alloc(sizeof(*watching));
+    watching->id = request->watch_id != 0 ? request->watch_id : choose_id(stream);
+    watching->span = make_span(request);
+    watching->min_revision =
+        request->start_revision != 0 ? request->start_revision : next_revision;
+    watching->has_prev_kv = request->prev_kv;
+    watching->has_progress = request->progress_notify;
+    watching->may_fragment = request->fragment;
+    watching->is_quiet = true;
+    for (size_t i = 0; i < request->n_filters; i++) {
+        watching->has_no_puts |=
+            request->filters[i] == ETCDSERVERPB__WATCH_CREATE_REQUEST__FILTER__NOPUT;
+        watching->has_no_deletes |=
+            request->filters[i] == ETCDSERVERPB__WATCH_CREATE_REQUEST__FILTER__NODELETE;
+    }
+    yr_list_append(&stream->watches, &watching->link);
+    stream->watch_count++;
+    return watching;
+}
+
+/* Cancel with a compact revision, as etcd does it: no reason, no revision in the header. */
+static void cancel_compacted(yr_fake_watch_stream *stream, watch *watching, const char *reason,
+                             int64_t compacted)
+{
+    Etcdserverpb__WatchResponse response = ETCDSERVERPB__WATCH_RESPONSE__INIT;
+    response.watch_id = watching->id;
+    response.canceled = true;
+    response.compact_revision = compacted;
+    response.cancel_reason = (char *)yr_fake_binary(yr_bytes_of_text(reason)).data;
+    send_notice(stream, &response, 0);
+    remove_watch(stream, watching);
+}
+
+static void create_watch(yr_fake_watch_stream *stream,
+                         const Etcdserverpb__WatchCreateRequest *request,
+                         const yr_fake_rule *rule)
+{
+    const yr_fake_store *store = stream->fake->store;
+    yr_fake_span span = make_span(request);
+    bool is_empty = is_empty_span(&span);
+    yr_fake_release(span.key.data);
+    yr_fake_release(span.end.data);
+    if (is_empty) {
+        refuse_watch(stream, "mvcc: watcher range is empty");
+        return;
+    }
+    if (request->watch_id != 0 && find_watch(stream, request->watch_id) != NULL) {
+        refuse_watch(stream, "mvcc: duplicate watch ID provided on the WatchStream");
+        return;
+    }
+    watch *watching = add_watch(stream, request);
+    Etcdserverpb__WatchResponse created = ETCDSERVERPB__WATCH_RESPONSE__INIT;
+    created.watch_id = watching->id;
+    created.created = true;
+    send_notice(stream, &created, yr_fake_store_revision(store));
+    if (watching->has_progress && !yr_timer_is_running(&stream->progress)) {
+        yr_timer_start(stream->fake->io, &stream->progress, PROGRESS_MS);
+    }
+    if (rule != NULL) {
+        cancel_compacted(stream, watching, rule->text, rule->number);
+        return;
+    }
+    if (watching->min_revision < yr_fake_store_compacted(store)) {
+        cancel_compacted(stream, watching, "", yr_fake_store_compacted(store));
+        return;
+    }
+    size_t next = yr_fake_store_write_from(store, watching->min_revision);
+    while (next < yr_fake_store_write_count(store)) {
+        next = send_writes(stream, watching, next);
+    }
+}
+
+static void cancel_watch(yr_fake_watch_stream *stream, int64_t id)
+{
+    watch *watching = find_watch(stream, id);
+    if (watching == NULL) {
+        return;
+    }
+    remove_watch(stream, watching);
+    Etcdserverpb__WatchResponse response = ETCDSERVERPB__WATCH_RESPONSE__INIT;
+    response.watch_id = id;
+    response.canceled = true;
+    send_notice(stream, &response, yr_fake_store_revision(stream->fake->store));
+}
+
+/* Say how far a watch (-1: all of the stream) has come. */
+static void send_progress(yr_fake_watch_stream *stream, int64_t id)
+{
+    Etcdserverpb__WatchResponse response = ETCDSERVERPB__WATCH_RESPONSE__INIT;
+    response.watch_id = id;
+    send_notice(stream, &response, yr_fake_store_revision(stream->fake->store));
+}
+
+static void on_progress_due(void *context)
+{
+    yr_fake_watch_stream *stream = context;
+    for (yr_list *link = stream->watches.next; link != &stream->watches; link = link->next) {
+        watch *watching = YR_CONTAINER_OF(link, watch, link);
+        if (watching->has_progress && watching->is_quiet) {
+            send_progress(stream, watching->id);
+        }
+        watching->is_quiet = true;
+    }
+    yr_timer_start(stream->fake->io, &stream->progress, PROGRESS_MS);
+}
+
+/* ---- The stream ---- */
+
+const char *yr_fake_watch_method(const Etcdserverpb__WatchRequest *request)
+{
+    switch (request->request_case) {
+    case ETCDSERVERPB__WATCH_REQUEST__REQUEST_CANCEL_REQUEST:
+        return "WatchCancel";
+    case ETCDSERVERPB__WATCH_REQUEST__REQUEST_PROGRESS_REQUEST:
+        return "WatchProgress";
+    case ETCDSERVERPB__WATCH_REQUEST__REQUEST__NOT_SET:
+    case ETCDSERVERPB__WATCH_REQUEST__REQUEST_CREATE_REQUEST:
+    case _ETCDSERVERPB__WATCH_REQUEST__REQUEST__CASE_IS_INT_SIZE:
+        break;
+    }
+    return "Watch";
+}
+
+void yr_fake_watch_stream_request(yr_fake_watch_stream *stream,
+                                  const Etcdserverpb__WatchRequest *request,
+                                  const yr_fake_rule *rule)
+{
+    switch (request->request_case) {
+    case ETCDSERVERPB__WATCH_REQUEST__REQUEST_CREATE_REQUEST:
+        create_watch(stream, request->create_request, rule);
+        break;
+    case ETCDSERVERPB__WATCH_REQUEST__REQUEST_CANCEL_REQUEST:
+        cancel_watch(stream, request->cancel_request->watch_id);
+        break;
+    case ETCDSERVERPB__WATCH_REQUEST__REQUEST_PROGRESS_REQUEST:
+        send_progress(stream, -1);
+        break;
+    case ETCDSERVERPB__WATCH_REQUEST__REQUEST__NOT_SET:
+    case _ETCDSERVERPB__WATCH_REQUEST__REQUEST__CASE_IS_INT_SIZE:
+        break;
+    }
+}
+
+yr_fake_watch_stream *yr_fake_watch_stream_new(yr_fake_etcd *fake, const yr_fake_member *member,
+                                               yr_fake_call *call)
+{
+    yr_fake_watch_stream *stream = yr_fake_alloc(sizeof(*stream));
+    stream->fake = fake;
+    stream->member = member;
+    stream->call = call;
+    yr_list_init(&stream->watches);
+    yr_timer_init(&stream->progress, on_progress_due, stream);
+    yr_list_append(&fake->watch_streams, &stream->link);
+    return stream;
+}
+
+void yr_fake_watch_stream_free(yr_fake_watch_stream *stream)
+{
+    if (stream == NULL) {
+        return;
+    }
+    while (!yr_list_is_empty(&stream->watches)) {
+        remove_watch(stream, YR_CONTAINER_OF(stream->watches.next, watch, link));
+    }
+    yr_timer_stop(stream->fake->io, &stream->progress);
+    yr_list_remove(&stream->link);
+    yr_fake_release(stream);
+}
+
+size_t yr_fake_etcd_watch_count(const yr_fake_etcd *fake)
+{
+    size_t count = 0;
+    for (yr_list *link = fake->watch_streams.next; link != &fake->watch_streams;
+         link = link->next) {
+        count += YR_CONTAINER_OF(link, yr_fake_watch_stream, link)->watch_count;
+    }
+    return count;
+}
