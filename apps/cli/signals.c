@@ -8,13 +8,22 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+/* nohup(1) ignores it for us, and means it. */
+static bool is_hangup_ignored(void)
+{
+    struct sigaction action;
+    return sigaction(SIGHUP, NULL, &action) == 0 && action.sa_handler == SIG_IGN;
+}
+
 int cli_signals_catch(bool has_child)
 {
     sigset_t set;
     (void)sigemptyset(&set);
     (void)sigaddset(&set, SIGINT);
     (void)sigaddset(&set, SIGTERM);
-    (void)sigaddset(&set, SIGHUP);
+    if (!is_hangup_ignored()) {
+        (void)sigaddset(&set, SIGHUP);
+    }
     if (has_child) {
         (void)sigaddset(&set, SIGCHLD);
     }

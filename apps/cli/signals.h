@@ -8,8 +8,9 @@
 #include <stdbool.h>
 
 /*
- * Hold back the signals that ask to stop (SIGINT, SIGTERM, SIGHUP), and SIGCHLD if
- * @p has_child, and return a descriptor that is readable when one came. -1: has said why not.
+ * Hold back the signals that ask to stop (SIGINT, SIGTERM, and SIGHUP unless it is ignored),
+ * and SIGCHLD if @p has_child, and return a descriptor that is readable when one came. -1: has
+ * said why not.
  */
 int cli_signals_catch(bool has_child);
 
