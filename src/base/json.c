@@ -3,12 +3,15 @@
 #include "base/assert.h"
 #include "base/bytes.h"
 #include "base/error.h"
+#include "base/mem.h"
 #include "base/utf8.h"
 
 #include <stdint.h>
 #include <string.h>
 
 #include <jansson.h>
+
+enum { PROBE_SIZE = 4096 };
 
 /* yr_json is jansson's json_t under a name of ours: the header stays free of jansson. The
  * library's own read functions take pointers to const where they can. */
@@ -50,6 +53,21 @@ static bool is_shallow(yurpc_bytes text)
     return true;
 }
 
+/*
+ * Whether jansson's failure may come from a lack of memory. It says so only at times: when it
+ * cannot store a string it reports a syntax error, and when it cannot insert a member it
+ * reports nothing. So no text is called bad while there is no memory to be had.
+ */
+static bool is_out_of_memory(const json_error_t *error, size_t text_len)
+{
+    if (json_error_code(error) == json_error_out_of_memory || error->text[0] == '\0') {
+        return true;
+    }
+    void *probe = yr_calloc(1, text_len + PROBE_SIZE);
+    yr_free(probe);
+    return probe == NULL;
+}
+
 yurpc_status yr_json_parse(yurpc_bytes text, yr_json **ret_root, yurpc_error **ret_error)
 {
     if (!is_shallow(text)) {
@@ -63,9 +81,7 @@ yurpc_status yr_json_parse(yurpc_bytes text, yr_json **ret_root, yurpc_error **r
         *ret_root = (yr_json *)(void *)root;
         return YURPC_OK;
     }
-    /* jansson leaves the text empty when an insertion into an object or array failed, which
-     * only happens for lack of memory. */
-    if (json_error_code(&error) == json_error_out_of_memory || error.text[0] == '\0') {
+    if (is_out_of_memory(&error, text.len)) {
         return yr_error_set_status(ret_error, YURPC_NO_MEMORY);
     }
     return yr_error_set(ret_error, YURPC_INVALID, -1, "not JSON: %s (line %d, column %d)",

@@ -8,7 +8,7 @@
  *
  * jansson allocates with malloc(3) of its own accord. Its hook (json_set_alloc_funcs) is a
  * global of the process and would change jansson for a host program that uses it too, so we
- * leave it alone; a failed allocation still comes back as YURPC_NO_MEMORY.
+ * leave it alone. A failed allocation still comes back as YURPC_NO_MEMORY.
  */
 #ifndef YR_BASE_JSON_H
 #define YR_BASE_JSON_H
