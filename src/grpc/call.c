@@ -73,7 +73,8 @@ yurpc_status yr_grpc_call_send(yr_grpc_call *call, yurpc_bytes message)
         return YURPC_CLOSED;
     }
     size_t waiting = call->out.len - call->out_at;
-    if (message.len > (size_t)YR_GRPC_SEND_QUEUE_MAX - YR_GRPC_PREFIX_LEN - waiting) {
+    size_t room = YR_GRPC_SEND_QUEUE_MAX - waiting;
+    if (room < YR_GRPC_PREFIX_LEN || message.len > room - YR_GRPC_PREFIX_LEN) {
         return YURPC_TOO_LARGE;
     }
     if (call->out_at > waiting) {
