@@ -241,33 +241,38 @@ static void put_byte(properties_parser *parser, uint8_t byte)
     YR_ASSERT(status == YURPC_OK);
 }
 
+/* Append the character at the start of @p text, which may be escaped; its length there. */
+static yurpc_status put_char(properties_parser *parser, yurpc_bytes text, size_t *ret_len)
+{
+    const uint8_t *data = text.data;
+    bool is_escape = data[0] == '\\' && text.len > 1;
+    if (data[0] == '\0') {
+        return fail_at(parser, YURPC_INVALID, "a NUL byte: this is not a text file");
+    }
+    if (!is_escape || data[1] != 'u') {
+        put_byte(parser, is_escape ? unescaped(data[1]) : data[0]);
+        *ret_len = is_escape ? 2 : 1;
+        return YURPC_OK;
+    }
+    uint32_t point = 0;
+    yurpc_status status = read_unicode_escape(parser, text, &point, ret_len);
+    if (status == YURPC_OK) {
+        put_point(parser, point);
+    }
+    return status;
+}
+
 /* Append @p text to the texts, its escapes resolved, with a NUL behind. */
 static yurpc_status put_text(properties_parser *parser, yurpc_bytes text, uint32_t *ret_at)
 {
-    const uint8_t *data = text.data;
     *ret_at = (uint32_t)parser->properties->texts.len;
-    size_t at = 0;
-    while (at < text.len) {
-        if (data[at] == '\0') {
-            return fail_at(parser, YURPC_INVALID, "a NUL byte: this is not a text file");
+    while (text.len > 0) {
+        size_t len = 0;
+        yurpc_status status = put_char(parser, text, &len);
+        if (status != YURPC_OK) {
+            return status;
         }
-        if (data[at] != '\\' || at + 1 == text.len) {
-            put_byte(parser, data[at]);
-            at++;
-        } else if (data[at + 1] == 'u') {
-            uint32_t point = 0;
-            size_t len = 0;
-            yurpc_status status =
-                read_unicode_escape(parser, yr_bytes_after(text, at), &point, &len);
-            if (status != YURPC_OK) {
-                return status;
-            }
-            put_point(parser, point);
-            at += len;
-        } else {
-            put_byte(parser, unescaped(data[at + 1]));
-            at += 2;
-        }
+        text = yr_bytes_after(text, len);
     }
     put_byte(parser, '\0');
     return YURPC_OK;

@@ -99,10 +99,9 @@ static yurpc_status take_put(yr_entry *entry, const yr_fact *fact)
 {
     yr_core *core = entry->core;
     yurpc_instance *instance = NULL;
-    bool is_mismatch = false;
     yurpc_error *error = NULL;
     yurpc_status status = yr_instance_decode(fact->service, fact->node, fact->value,
-                                             fact->revision, &instance, &is_mismatch, &error);
+                                             fact->revision, &instance, &error);
     if (status == YURPC_NO_MEMORY) {
         yurpc_error_free(error);
         return status;
@@ -117,7 +116,7 @@ static yurpc_status take_put(yr_entry *entry, const yr_fact *fact)
         /* Whatever was there before is not there any more. */
         return yr_batch_delete(&entry->batch, fact->node);
     }
-    if (is_mismatch) {
+    if (yr_instance_is_mismatch(instance)) {
         yr_count(&core->counters.mismatches, 1);
         yr_log_write(&core->log, YURPC_LOG_WARN, "registry",
                      "%.*s/%.*s: the value says %s, which is used", (int)fact->service.len,

@@ -20,14 +20,15 @@ enum {
 /*
  * One allocation: this, the places of the metadata, then all texts, each with its NUL. A
  * hundred thousand of these are kept, so places are 16 bits where the texts' limits allow it.
- * What follows `refs` is a function of what the instance says, so that it can be compared as
+ * From `size` on it is a function of what the instance says, so that it can be compared as
  * bytes: there is no padding that is not zero.
  */
 struct yurpc_instance {
     int64_t revision;
     _Atomic uint32_t refs;
+    bool is_mismatch;
     uint32_t size; /* of the whole record */
-    uint32_t metadata_count;
+    uint16_t metadata_count;
     uint16_t port;
     uint16_t weight;
     uint16_t node_len;
@@ -151,10 +152,10 @@ static const char *text_at(const yurpc_instance *instance, size_t at)
 }
 
 /* The metadata, once into @p packer, with its places unless @p instance is NULL. */
-static uint32_t pack_metadata(text_packer *packer, const yr_json *metadata,
+static uint16_t pack_metadata(text_packer *packer, const yr_json *metadata,
                               yurpc_instance *instance)
 {
-    uint32_t count = 0;
+    uint16_t count = 0; /* a value of 64 KiB holds no more than 16 bits count */
     const yr_json_cursor *cursor = yr_instance_next_metadata(metadata, NULL);
     for (; cursor != NULL; cursor = yr_instance_next_metadata(metadata, cursor)) {
         size_t at = pack(packer, yr_json_cursor_name(cursor));
@@ -178,6 +179,14 @@ static void pack_all(text_packer *packer, const node_key *key, const yr_instance
     instance->address_at = yr_bytes_equal(address, key->node) ? instance->node_at
                                                               : (uint16_t)pack(packer, address);
     instance->group_at = (uint16_t)pack(packer, view->group);
+}
+
+/* Whether the value says something else than the key: what it leaves out agrees. */
+static bool is_mismatch(const node_key *key, const yr_instance_view *view)
+{
+    return !yr_bytes_equal(view->host, key->host) || view->port != key->port ||
+           (view->name.data != NULL && !yr_bytes_equal(view->name, key->name)) ||
+           (view->version.data != NULL && !yr_bytes_equal(view->version, key->version));
 }
 
 /* @p view's host has no brackets, and its group is there. */
@@ -209,19 +218,12 @@ static yurpc_instance *instance_new(const node_key *key, const yr_instance_view 
     instance->weight = view->weight;
     instance->node_len = (uint16_t)key->node.len;
     instance->is_draining = view->is_draining;
+    instance->is_mismatch = is_mismatch(key, view);
     packer.texts = texts_of(instance);
     packer.len = 0;
     pack_all(&packer, key, view, address_bytes, instance);
     (void)pack_metadata(&packer, view->metadata, instance);
     return instance;
-}
-
-/* Whether the value, where it says something, says the same as the key. */
-static bool is_mismatch(const node_key *key, const yr_instance_view *view)
-{
-    return !yr_bytes_equal(view->host, key->host) || view->port != key->port ||
-           (view->name.data != NULL && !yr_bytes_equal(view->name, key->name)) ||
-           (view->version.data != NULL && !yr_bytes_equal(view->version, key->version));
 }
 
 /* The rest of decoding, once the value is a view. */
@@ -248,7 +250,7 @@ static yurpc_status instance_of_view(const node_key *key, yr_instance_view *view
 
 yurpc_status yr_instance_decode(yurpc_bytes service, yurpc_bytes node, yurpc_bytes value,
                                 int64_t revision, yurpc_instance **ret_instance,
-                                bool *ret_is_mismatch, yurpc_error **ret_error)
+                                yurpc_error **ret_error)
 {
     if (value.len > YR_INSTANCE_VALUE_MAX) {
         return yr_error_set(ret_error, YURPC_TOO_LARGE, -1,
@@ -269,9 +271,6 @@ yurpc_status yr_instance_decode(yurpc_bytes service, yurpc_bytes node, yurpc_byt
         }
     }
     status = instance_of_view(&key, &view, revision, ret_instance, ret_error);
-    if (status == YURPC_OK) {
-        *ret_is_mismatch = is_mismatch(&key, &view);
-    }
     yr_json_free(root);
     return status;
 }
@@ -281,6 +280,11 @@ yurpc_status yr_instance_decode(yurpc_bytes service, yurpc_bytes node, yurpc_byt
 yurpc_bytes yr_instance_node(const yurpc_instance *instance)
 {
     return yr_bytes(text_at(instance, instance->node_at), instance->node_len);
+}
+
+bool yr_instance_is_mismatch(const yurpc_instance *instance)
+{
+    return instance->is_mismatch;
 }
 
 bool yr_instance_is_equal(const yurpc_instance *a, const yurpc_instance *b)

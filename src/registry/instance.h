@@ -45,20 +45,23 @@ YURPC_NODISCARD yurpc_status yr_instance_encode(const yurpc_instance_spec *spec,
                                                 bool is_draining, yr_buf *out);
 
 /*
- * Read a value found under @p service ("name:version") and @p node. *@p ret_is_mismatch: its
- * address is not that of the key (ret_instance has the value's). The instance begins with one
- * reference. YURPC_INVALID: cannot be read (the text says why); YURPC_TOO_LARGE;
+ * Read a value found under @p service ("name:version") and @p node. The instance begins with
+ * one reference. YURPC_INVALID: cannot be read (the text says why); YURPC_TOO_LARGE;
  * YURPC_NO_MEMORY.
  */
 YURPC_NODISCARD yurpc_status yr_instance_decode(yurpc_bytes service, yurpc_bytes node,
                                                 yurpc_bytes value, int64_t revision,
                                                 yurpc_instance **ret_instance,
-                                                bool *ret_is_mismatch, yurpc_error **ret_error);
+                                                yurpc_error **ret_error);
+
+/* Whether the value named another address, name or version than the key. The address is then
+ * the value's, name and version are the key's. */
+bool yr_instance_is_mismatch(const yurpc_instance *instance);
 
 /* The identity: the key's "host:port". Borrowed. */
 yurpc_bytes yr_instance_node(const yurpc_instance *instance);
 
-/* Whether the two say the same; revisions are not compared. */
+/* Whether the two say the same; revisions and mismatches are not compared. */
 bool yr_instance_is_equal(const yurpc_instance *a, const yurpc_instance *b);
 
 /* Atomic reference count: instances are shared by snapshots, threads and events. */

@@ -127,6 +127,16 @@ static const char *host_fault(const char *host)
     return NULL;
 }
 
+/* Whether an entry before @p index has the same key. */
+static bool is_key_repeated(const yurpc_metadata *metadata, size_t index)
+{
+    size_t i = 0;
+    while (i < index && strcmp(metadata[i].key, metadata[index].key) != 0) {
+        i++;
+    }
+    return i < index;
+}
+
 /* Why @p spec's metadata cannot be written, or NULL. */
 static const char *metadata_fault(const yurpc_instance_spec *spec)
 {
@@ -145,10 +155,8 @@ static const char *metadata_fault(const yurpc_instance_spec *spec)
             !yr_utf8_is_valid(yr_bytes_of_text(entry->value))) {
             return "is not UTF-8";
         }
-        for (size_t k = 0; k < i; k++) {
-            if (strcmp(entry->key, spec->metadata[k].key) == 0) {
-                return "has a key twice";
-            }
+        if (is_key_repeated(spec->metadata, i)) {
+            return "has a key twice";
         }
     }
     return NULL;

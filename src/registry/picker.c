@@ -38,9 +38,11 @@ static uint64_t splitmix(uint64_t *state)
 static uint64_t seed_of_thread(const void *thread)
 {
     uint64_t seed = 0;
-    const void *process = (const void *)getauxval(AT_RANDOM);
-    if (process != NULL) {
-        memcpy(&seed, process, sizeof seed);
+    unsigned long address = getauxval(AT_RANDOM);
+    if (address != 0) {
+        const void *bytes;
+        memcpy(&bytes, &address, sizeof bytes);
+        memcpy(&seed, bytes, sizeof seed);
     }
     uint64_t state = seed ^ (uint64_t)(uintptr_t)thread ^ (uint64_t)getpid() << 32;
     return splitmix(&state);

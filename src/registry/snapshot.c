@@ -7,23 +7,7 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
-#if defined(__SANITIZE_ADDRESS__)
-#    define YR_ASAN 1
-#elif defined(__SANITIZE_THREAD__)
-#    define YR_TSAN 1
-#elif defined(__has_feature)
-#    if __has_feature(address_sanitizer) || __has_feature(undefined_behavior_sanitizer)
-#        define YR_ASAN 1
-#    elif __has_feature(thread_sanitizer)
-#        define YR_TSAN 1
-#    endif
-#endif
-
-/* Read sections are inlined: they cost 2 ns instead of 15. Not where UBSan may look on: liburcu
- * 0.13 keeps a thread's state at addresses that are less aligned than its type says. */
-#ifndef YR_ASAN
-#    define _LGPL_SOURCE
-#endif
+/* Read sections are inlined where _LGPL_SOURCE is defined: see CMakeLists.txt. */
 #include <urcu/urcu-bp.h>
 
 /*
@@ -31,6 +15,13 @@
  * without instrumentation. What orders a reader before reclaiming is told to it here; what
  * orders publishing before reading is a C11 atomic and needs no words.
  */
+#if defined(__SANITIZE_THREAD__)
+#    define YR_TSAN 1
+#elif defined(__has_feature)
+#    if __has_feature(thread_sanitizer)
+#        define YR_TSAN 1
+#    endif
+#endif
 #ifdef YR_TSAN
 #    include <sanitizer/tsan_interface.h>
 #    define TSAN_ACQUIRE(address) __tsan_acquire(address)

@@ -12,11 +12,10 @@
     "{\"serviceName\":\"com.acme.UserService\",\"serviceVersion\":\"1.0\",\"serviceHost\":" \
     "\"10.0.0.5\",\"servicePort\":8080,\"serviceGroup\":\"default\"}"
 
-static yurpc_status decode(const char *node, yurpc_bytes value, yurpc_instance **ret_instance,
-                           bool *ret_is_mismatch)
+static yurpc_status decode(const char *node, yurpc_bytes value, yurpc_instance **ret_instance)
 {
     return yr_instance_decode(yr_bytes_of_text(SERVICE), yr_bytes_of_text(node), value, 7,
-                              ret_instance, ret_is_mismatch, NULL);
+                              ret_instance, NULL);
 }
 
 /* ---- Reading ---- */
@@ -25,9 +24,8 @@ static void what_was_written_is_read_back(void **state)
 {
     (void)state;
     yurpc_instance *one = NULL;
-    bool is_mismatch = true;
-    assert_ok(decode(NODE, yr_bytes_of_text(VALUE), &one, &is_mismatch));
-    assert_false(is_mismatch);
+    assert_ok(decode(NODE, yr_bytes_of_text(VALUE), &one));
+    assert_false(yr_instance_is_mismatch(one));
     assert_string_equal(yurpc_instance_name(one), "com.acme.UserService");
     assert_string_equal(yurpc_instance_version(one), "1.0");
     assert_string_equal(yurpc_instance_host(one), "10.0.0.5");
@@ -184,12 +182,13 @@ static const value_case values[] = {
     {WITH(",\"metadata\":{}"), PLAIN},
 };
 
-static void describe(const yurpc_instance *one, bool is_mismatch, char *out, size_t size)
+static void describe(const yurpc_instance *one, char *out, size_t size)
 {
-    int len = snprintf(
-        out, size, "%s %u %s %u%s%s", yurpc_instance_host(one), yurpc_instance_port(one),
-        yurpc_instance_group(one), yurpc_instance_weight(one),
-        yurpc_instance_is_draining(one) ? " draining" : "", is_mismatch ? " !" : "");
+    int len =
+        snprintf(out, size, "%s %u %s %u%s%s", yurpc_instance_host(one),
+                 yurpc_instance_port(one), yurpc_instance_group(one),
+                 yurpc_instance_weight(one), yurpc_instance_is_draining(one) ? " draining" : "",
+                 yr_instance_is_mismatch(one) ? " !" : "");
     for (size_t i = 0; i < yurpc_instance_metadata_count(one); i++) {
         yurpc_metadata entry = yurpc_instance_metadata_at(one, i);
         len += snprintf(out + len, size - (size_t)len, " %s=%s", entry.key, entry.value);
@@ -200,10 +199,8 @@ static void decode_and_describe(const char *node, const char *value, char *out, 
 {
     yurpc_instance *one = NULL;
     yurpc_error *error = NULL;
-    bool is_mismatch = false;
-    yurpc_status status =
-        yr_instance_decode(yr_bytes_of_text(SERVICE), yr_bytes_of_text(node),
-                           yr_bytes_of_text(value), 7, &one, &is_mismatch, &error);
+    yurpc_status status = yr_instance_decode(yr_bytes_of_text(SERVICE), yr_bytes_of_text(node),
+                                             yr_bytes_of_text(value), 7, &one, &error);
     assert_int_equal(yurpc_error_status(error), status);
     if (status != YURPC_OK) {
         assert_int_equal(status, YURPC_INVALID);
@@ -213,7 +210,7 @@ static void decode_and_describe(const char *node, const char *value, char *out, 
     }
     assert_string_equal(yurpc_instance_name(one), "com.acme.UserService");
     assert_string_equal(yurpc_instance_version(one), "1.0");
-    describe(one, is_mismatch, out, size);
+    describe(one, out, size);
     yr_instance_unref(one);
 }
 
@@ -238,12 +235,10 @@ static void bytes_that_end_a_c_string_are_refused(void **state)
     (void)state;
     static const char value[] = HOST("\"a\0b\"");
     yurpc_instance *one = NULL;
-    bool is_mismatch = false;
-    assert_int_equal(decode(NODE, yr_bytes(value, sizeof value - 1), &one, &is_mismatch),
-                     YURPC_INVALID);
+    assert_int_equal(decode(NODE, yr_bytes(value, sizeof value - 1), &one), YURPC_INVALID);
     yurpc_bytes node = yr_bytes("10.0.0.5\0:8080", 14);
     assert_int_equal(yr_instance_decode(yr_bytes_of_text(SERVICE), node,
-                                        yr_bytes_of_text(VALUE), 7, &one, &is_mismatch, NULL),
+                                        yr_bytes_of_text(VALUE), 7, &one, NULL),
                      YURPC_INVALID);
     assert_null(one);
 }
@@ -327,10 +322,9 @@ static void the_key_is_the_identity_and_the_value_the_address(void **state)
 {
     (void)state;
     yurpc_instance *one = NULL;
-    bool is_mismatch = false;
-    assert_ok(decode("a:1", yr_bytes_of_text("{\"serviceHost\":\"::2\",\"servicePort\":2}"),
-                     &one, &is_mismatch));
-    assert_true(is_mismatch);
+    assert_ok(
+        decode("a:1", yr_bytes_of_text("{\"serviceHost\":\"::2\",\"servicePort\":2}"), &one));
+    assert_true(yr_instance_is_mismatch(one));
     assert_true(yr_bytes_equal(yr_instance_node(one), yr_bytes_of_text("a:1")));
     assert_string_equal(yurpc_instance_host(one), "::2");
     assert_string_equal(yurpc_instance_address(one), "[::2]:2");
@@ -344,9 +338,8 @@ static void ipv6_agrees_with_its_key_however_it_is_written(void **state)
     static const char *const hosts[] = {HOST("\"::1\""), HOST("\"[::1]\"")};
     for (size_t i = 0; i < 4; i++) {
         yurpc_instance *one = NULL;
-        bool is_mismatch = true;
-        assert_ok(decode(nodes[i % 2], yr_bytes_of_text(hosts[i / 2]), &one, &is_mismatch));
-        assert_false(is_mismatch);
+        assert_ok(decode(nodes[i % 2], yr_bytes_of_text(hosts[i / 2]), &one));
+        assert_false(yr_instance_is_mismatch(one));
         assert_string_equal(yurpc_instance_address(one), "[::1]:8080");
         yr_instance_unref(one);
     }
@@ -356,16 +349,14 @@ static void the_version_follows_the_last_colon(void **state)
 {
     (void)state;
     yurpc_instance *one = NULL;
-    bool is_mismatch = true;
     assert_ok(yr_instance_decode(yr_bytes_of_text("a:b:2"), yr_bytes_of_text("10.0.0.5:8080"),
-                                 yr_bytes_of_text(WITH("")), 7, &one, &is_mismatch, NULL));
+                                 yr_bytes_of_text(WITH("")), 7, &one, NULL));
     assert_string_equal(yurpc_instance_name(one), "a:b");
     assert_string_equal(yurpc_instance_version(one), "2");
     yr_instance_unref(one);
     one = NULL;
     assert_int_equal(yr_instance_decode(yr_bytes_of_text("ab"), yr_bytes_of_text(NODE),
-                                        yr_bytes_of_text(WITH("")), 7, &one, &is_mismatch,
-                                        NULL),
+                                        yr_bytes_of_text(WITH("")), 7, &one, NULL),
                      YURPC_INVALID);
     assert_null(one);
 }
@@ -379,13 +370,11 @@ static void a_value_at_the_limit_is_read_and_one_past_it_is_not(void **state)
     memset(value, ' ', YR_INSTANCE_VALUE_MAX + 1);
     memcpy(value, VALUE, strlen(VALUE));
     yurpc_instance *one = NULL;
-    bool is_mismatch = true;
-    assert_ok(decode(NODE, yr_bytes(value, YR_INSTANCE_VALUE_MAX), &one, &is_mismatch));
+    assert_ok(decode(NODE, yr_bytes(value, YR_INSTANCE_VALUE_MAX), &one));
     yr_instance_unref(one);
     one = NULL;
-    assert_int_equal(
-        decode(NODE, yr_bytes(value, YR_INSTANCE_VALUE_MAX + 1), &one, &is_mismatch),
-        YURPC_TOO_LARGE);
+    assert_int_equal(decode(NODE, yr_bytes(value, YR_INSTANCE_VALUE_MAX + 1), &one),
+                     YURPC_TOO_LARGE);
     assert_null(one);
     yr_free(value);
 }
@@ -406,9 +395,8 @@ static void long_texts_are_kept_whole(void **state)
     char node[YR_HOST_LEN_MAX + 10];
     (void)snprintf(node, sizeof node, "%.*s:65535", YR_HOST_LEN_MAX, host);
     yurpc_instance *one = NULL;
-    bool is_mismatch = true;
-    assert_ok(decode(node, yr_bytes(value.data, value.len), &one, &is_mismatch));
-    assert_false(is_mismatch);
+    assert_ok(decode(node, yr_bytes(value.data, value.len), &one));
+    assert_false(yr_instance_is_mismatch(one));
     assert_string_equal(yurpc_instance_address(one), node);
     assert_int_equal(strlen(yurpc_instance_group(one)), GROUP_LEN);
     assert_int_equal(yurpc_instance_group(one)[GROUP_LEN - 1], '7');
@@ -421,9 +409,9 @@ static void long_texts_are_kept_whole(void **state)
     char line[400];
     (void)snprintf(line, sizeof line, "{\"serviceHost\":\"%.*s\",\"servicePort\":1}",
                    YR_HOST_LEN_MAX + 1, host);
-    assert_int_equal(decode(NODE, yr_bytes_of_text(line), &one, &is_mismatch), YURPC_INVALID);
+    assert_int_equal(decode(NODE, yr_bytes_of_text(line), &one), YURPC_INVALID);
     (void)snprintf(line, sizeof line, "%.*s:1", YR_HOST_LEN_MAX + 1, host);
-    assert_int_equal(decode(line, yr_bytes_of_text(VALUE), &one, &is_mismatch), YURPC_INVALID);
+    assert_int_equal(decode(line, yr_bytes_of_text(VALUE), &one), YURPC_INVALID);
 }
 
 static void equal_means_the_same_but_for_the_revision(void **state)
@@ -439,15 +427,14 @@ static void equal_means_the_same_but_for_the_revision(void **state)
     };
     yurpc_instance *one = NULL;
     yurpc_instance *same = NULL;
-    bool is_mismatch = false;
-    assert_ok(decode(NODE, yr_bytes_of_text(VALUE), &one, &is_mismatch));
+    assert_ok(decode(NODE, yr_bytes_of_text(VALUE), &one));
     assert_ok(yr_instance_decode(yr_bytes_of_text(SERVICE), yr_bytes_of_text(NODE),
-                                 yr_bytes_of_text(WITH("")), 8, &same, &is_mismatch, NULL));
+                                 yr_bytes_of_text(WITH("")), 8, &same, NULL));
     assert_true(yr_instance_is_equal(one, same));
     assert_true(yr_instance_is_equal(one, one));
     for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
         yurpc_instance *other = NULL;
-        assert_ok(decode(NODE, yr_bytes_of_text(others[i]), &other, &is_mismatch));
+        assert_ok(decode(NODE, yr_bytes_of_text(others[i]), &other));
         assert_false(yr_instance_is_equal(one, other));
         yr_instance_unref(other);
     }
@@ -468,11 +455,9 @@ static void no_memory_is_not_a_bad_value(void **state)
         for (long allowed = 0; status != YURPC_OK; allowed++) {
             yurpc_instance *one = NULL;
             yurpc_error *error = NULL;
-            bool is_mismatch = false;
             yr_mem_fail_after(allowed);
-            status =
-                yr_instance_decode(yr_bytes_of_text(SERVICE), yr_bytes_of_text(NODE),
-                                   yr_bytes_of_text(texts[i]), 7, &one, &is_mismatch, &error);
+            status = yr_instance_decode(yr_bytes_of_text(SERVICE), yr_bytes_of_text(NODE),
+                                        yr_bytes_of_text(texts[i]), 7, &one, &error);
             yr_mem_fail_after(-1);
             assert_true(status == YURPC_OK || status == YURPC_NO_MEMORY);
             assert_int_equal(one != NULL, status == YURPC_OK);

@@ -20,13 +20,11 @@ static yurpc_snapshot *snapshot_of(const char *plan)
         char node[32];
         char value[200];
         yurpc_instance *instance = NULL;
-        bool is_mismatch = false;
         (void)snprintf(node, sizeof node, "h:%zu", PORT_FIRST + i);
         (void)snprintf(value, sizeof value, "{\"serviceHost\":\"h\",\"servicePort\":%zu%s}",
                        PORT_FIRST + i, plan[i] == 'd' ? ",\"draining\":true" : "");
         assert_ok(yr_instance_decode(yr_bytes_of_text("s:1"), yr_bytes_of_text(node),
-                                     yr_bytes_of_text(value), 1, &instance, &is_mismatch,
-                                     NULL));
+                                     yr_bytes_of_text(value), 1, &instance, NULL));
         changes[i] = (yr_snapshot_change){yr_instance_node(instance), instance};
     }
     yurpc_snapshot *snapshot = NULL;

@@ -33,9 +33,8 @@ static yurpc_instance *instance_of(unsigned index, unsigned weight, bool is_drai
                    "{\"serviceHost\":\"10.0.0.5\",\"servicePort\":%u,\"weight\":%u%s}",
                    10000 + index, weight, is_draining ? ",\"draining\":true" : "");
     yurpc_instance *instance = NULL;
-    bool is_mismatch = true;
     assert_ok(yr_instance_decode(yr_bytes_of_text("svc:1.0"), yr_bytes_of_text(node),
-                                 yr_bytes_of_text(value), 1, &instance, &is_mismatch, NULL));
+                                 yr_bytes_of_text(value), 1, &instance, NULL));
     return instance;
 }
 
