@@ -14,10 +14,7 @@ int64_t yr_backoff_next_ms(yr_backoff *backoff, uint64_t random)
 {
     int64_t bound = backoff->base_ms;
     for (uint32_t i = 0; i < backoff->failures && bound < backoff->cap_ms; i++) {
-        bound *= 2;
-    }
-    if (bound > backoff->cap_ms) {
-        bound = backoff->cap_ms;
+        bound = bound <= backoff->cap_ms / 2 ? bound * 2 : backoff->cap_ms;
     }
     if (backoff->failures < 32) {
         backoff->failures++;
