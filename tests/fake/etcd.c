@@ -240,8 +240,10 @@ void yr_fake_etcd_set_silent(yr_fake_etcd *fake, bool is_silent)
         yr_fake_server *server = fake->members[i].server;
         yr_fake_server_options(server)->is_silent = is_silent;
         yr_fake_conn *conn = yr_fake_server_newest(server);
-        for (; conn != NULL; conn = yr_fake_conn_older(conn)) {
+        while (conn != NULL) {
+            yr_fake_conn *older = yr_fake_conn_older(conn); /* what it kept may end it */
             (is_silent ? yr_fake_conn_freeze : yr_fake_conn_thaw)(conn);
+            conn = older;
         }
     }
 }

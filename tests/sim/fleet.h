@@ -1,0 +1,108 @@
+/*
+ * A fleet in the simulated world: a fake etcd, and processes that register and follow, each
+ * the real registry core and etcd client on a host of its own.
+ */
+#ifndef YR_TESTS_SIM_FLEET_H
+#define YR_TESTS_SIM_FLEET_H
+
+#include "fake/etcd.h"
+#include "registry/registry.h"
+#include "registry/subscription.h"
+#include "sim/sim_io.h"
+
+enum {
+    YR_FLEET_PROCESSES_MAX = 64, /* over the life of a fleet, dead ones included */
+    YR_FLEET_WANTED_MAX = 8,     /* registrations of a process */
+    YR_FLEET_FOLLOWED_MAX = 4,   /* services followed by a process */
+    YR_FLEET_TTL_MS = 3000,
+    YR_FLEET_RECONCILE_MS = 30000,
+};
+
+typedef struct yr_fleet yr_fleet;
+typedef struct yr_process yr_process;
+
+/* What a consumer was told of a service. */
+typedef struct yr_view {
+    yr_process *process;
+    const char *service;
+    yr_entry *entry;
+    yurpc_watch *watch;
+    size_t ups;
+    size_t downs;
+    size_t changes;
+    size_t stales;
+    char *told; /* the addresses that events have left as being up: "a:1 b:2 " */
+} yr_view;
+
+/* One registration that a process wants. */
+typedef struct yr_wanted {
+    yurpc_registration *registration; /* NULL: a free slot */
+    char service[64];
+    uint16_t port;
+    size_t losses; /* times it was LOST */
+    size_t conflicts;
+} yr_wanted;
+
+struct yr_process {
+    yr_fleet *fleet;
+    const char *name;
+    yr_sim_host *host;
+    yr_registry *registry; /* NULL: closed */
+    yr_executor *executor;
+    yr_wanted wanted[YR_FLEET_WANTED_MAX];
+    yr_view views[YR_FLEET_FOLLOWED_MAX];
+    size_t view_count;
+    bool is_dead; /* killed: nothing of it counts any more */
+};
+
+struct yr_fleet {
+    yr_sim *sim;
+    yr_sim_host *etcd_host;
+    yr_fake_etcd *etcd;
+    yr_process *processes[YR_FLEET_PROCESSES_MAX];
+    size_t process_count;
+    bool is_loud; /* print every event and log line */
+};
+
+yr_fleet *yr_fleet_new(uint64_t seed, bool is_loud);
+
+/* Closes whoever still lives. */
+void yr_fleet_free(yr_fleet *fleet);
+
+/* ---- Processes ---- */
+
+/* A new process, named @p name; each has its own host. */
+yr_process *yr_fleet_start(yr_fleet *fleet, const char *name);
+
+/* kill -9: its connections break, and nothing more is heard of it. */
+void yr_process_kill(yr_process *process);
+
+/* A clean end. */
+void yr_process_close(yr_process *process);
+
+/* Register 10.0.0.1:@p port in the background. */
+yr_wanted *yr_process_register(yr_process *process, const char *service, uint16_t port);
+void yr_process_unregister(yr_process *process, yr_wanted *wanted);
+
+yr_view *yr_process_follow(yr_process *process, const char *service);
+
+/* ---- Questions ---- */
+
+/* "10.0.0.1:1 10.0.0.1:2 ": what the snapshot holds; what the registry holds; what living
+ * processes want. Each in the order of addresses; valid until the next such question. */
+const char *yr_view_list(const yr_view *view);
+const char *yr_fleet_registered(const yr_fleet *fleet, const char *service);
+const char *yr_fleet_wanted(const yr_fleet *fleet, const char *service);
+
+/* Run until @p view shows exactly @p list, and was told so by events; false: not within @p
+ * limit_ms. */
+bool yr_view_becomes(yr_view *view, const char *list, int64_t limit_ms);
+
+/* Run until registry, wants, every view and every telling agree; NULL, or what does not (valid
+ * until the next call). */
+const char *yr_fleet_settle(yr_fleet *fleet, const char *service, int64_t limit_ms);
+
+/* Undo all network faults, except those of the dead. */
+void yr_fleet_heal(yr_fleet *fleet);
+
+#endif /* YR_TESTS_SIM_FLEET_H */

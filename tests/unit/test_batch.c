@@ -1,0 +1,163 @@
+#include "base/bytes.h"
+#include "base/mem.h"
+#include "registry/batch.h"
+#include "registry/instance.h"
+#include "yr_test.h"
+
+#include <stdio.h>
+
+#define SERVICE "s:1.0"
+
+static const yurpc_instance *instance(unsigned port, unsigned weight, int64_t revision)
+{
+    char node[32];
+    char value[256];
+    snprintf(node, sizeof node, "h:%u", port);
+    snprintf(value, sizeof value,
+             "{\"serviceName\":\"s\",\"serviceVersion\":\"1.0\",\"serviceHost\":\"h\","
+             "\"servicePort\":%u,\"serviceGroup\":\"default\",\"weight\":%u}",
+             port, weight);
+    yurpc_instance *made = NULL;
+    bool is_mismatch = false;
+    assert_ok(yr_instance_decode(yr_bytes_of_text(SERVICE), yr_bytes_of_text(node),
+                                 yr_bytes_of_text(value), revision, &made, &is_mismatch, NULL));
+    return made;
+}
+
+/* Settle @p batch against *current, apply it, and give the changes as text. */
+static const char *settle(yr_batch *batch, yurpc_snapshot **current)
+{
+    static char text[1024];
+    yr_batch_result result;
+    assert_ok(yr_batch_settle(batch, *current, &result));
+    size_t len = 0;
+    text[0] = '\0';
+    for (size_t i = 0; i < result.count; i++) {
+        len += (size_t)snprintf(text + len, sizeof text - len, "%s%.*s ",
+                                result.changes[i].instance != NULL ? "+" : "-",
+                                (int)result.changes[i].node.len,
+                                (const char *)result.changes[i].node.data);
+    }
+    yurpc_snapshot *next = NULL;
+    assert_ok(yr_snapshot_apply(*current, result.changes, result.count, false, &next));
+    yr_free(result.changes);
+    yr_snapshot_unref(*current);
+    *current = next;
+    yr_batch_clear(batch);
+    return text;
+}
+
+typedef struct setting {
+    yr_batch batch;
+    yurpc_snapshot *current;
+} setting;
+
+static setting set(void)
+{
+    setting made;
+    yr_batch_init(&made.batch);
+    assert_ok(yr_snapshot_apply(NULL, NULL, 0, false, &made.current));
+    return made;
+}
+
+static void end(setting *made)
+{
+    yr_batch_deinit(&made->batch);
+    yr_snapshot_unref(made->current);
+}
+
+static void changes_come_out_ordered_and_the_last_word_counts(void **state)
+{
+    (void)state;
+    setting made = set();
+    assert_ok(yr_batch_take_put(&made.batch, instance(3, 1, 2)));
+    assert_ok(yr_batch_take_put(&made.batch, instance(1, 1, 3)));
+    assert_ok(yr_batch_delete(&made.batch, yr_bytes_of_text("h:3")));
+    assert_ok(yr_batch_take_put(&made.batch, instance(2, 1, 5)));
+    assert_string_equal(settle(&made.batch, &made.current), "+h:1 +h:2 ");
+    end(&made);
+}
+
+static void an_equal_value_is_no_change_whatever_its_revision(void **state)
+{
+    (void)state;
+    setting made = set();
+    assert_ok(yr_batch_take_put(&made.batch, instance(1, 1, 2)));
+    assert_string_equal(settle(&made.batch, &made.current), "+h:1 ");
+    assert_ok(yr_batch_take_put(&made.batch, instance(1, 1, 9)));
+    assert_string_equal(settle(&made.batch, &made.current), "");
+    end(&made);
+}
+
+static void an_older_revision_does_not_overwrite_a_newer_one(void **state)
+{
+    (void)state;
+    setting made = set();
+    assert_ok(yr_batch_take_put(&made.batch, instance(1, 1, 9)));
+    assert_string_equal(settle(&made.batch, &made.current), "+h:1 ");
+    assert_ok(yr_batch_take_put(&made.batch, instance(1, 2, 8)));
+    assert_string_equal(settle(&made.batch, &made.current), "");
+    end(&made);
+}
+
+static void a_list_removes_what_it_does_not_name_and_may_go_back(void **state)
+{
+    (void)state;
+    setting made = set();
+    for (unsigned port = 1; port < 6; port++) {
+        assert_ok(yr_batch_take_put(&made.batch, instance(port, 1, 10)));
+    }
+    settle(&made.batch, &made.current);
+    made.batch.is_list = true; /* of a registry that was wiped: revisions begin anew */
+    assert_ok(yr_batch_take_put(&made.batch, instance(2, 1, 1)));
+    assert_ok(yr_batch_take_put(&made.batch, instance(4, 7, 2)));
+    assert_ok(yr_batch_take_put(&made.batch, instance(6, 1, 3)));
+    assert_string_equal(settle(&made.batch, &made.current), "-h:1 -h:3 +h:4 -h:5 +h:6 ");
+    made.batch.is_list = true;
+    assert_string_equal(settle(&made.batch, &made.current), "-h:2 -h:4 -h:6 ");
+    end(&made);
+}
+
+static void deleting_what_is_not_there_is_no_change(void **state)
+{
+    (void)state;
+    setting made = set();
+    assert_ok(yr_batch_delete(&made.batch, yr_bytes_of_text("h:1")));
+    assert_string_equal(settle(&made.batch, &made.current), "");
+    end(&made);
+}
+
+static void every_allocation_failure_is_returned_and_leaks_nothing(void **state)
+{
+    (void)state;
+    bool is_done = false;
+    for (long allowed = 0; !is_done; allowed++) {
+        setting made = set();
+        const yurpc_instance *first = instance(1, 1, 1);
+        yr_batch_result result = {.changes = NULL};
+        yr_mem_fail_after(allowed);
+        yurpc_status status = yr_batch_take_put(&made.batch, first);
+        status =
+            status == YURPC_OK ? yr_batch_delete(&made.batch, yr_bytes_of_text("h:2")) : status;
+        status =
+            status == YURPC_OK ? yr_batch_settle(&made.batch, made.current, &result) : status;
+        yr_mem_fail_after(-1);
+        is_done = status == YURPC_OK;
+        assert_true(is_done || status == YURPC_NO_MEMORY);
+        yr_free(result.changes);
+        end(&made);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(changes_come_out_ordered_and_the_last_word_counts),
+        cmocka_unit_test(an_equal_value_is_no_change_whatever_its_revision),
+        cmocka_unit_test(an_older_revision_does_not_overwrite_a_newer_one),
+        cmocka_unit_test(a_list_removes_what_it_does_not_name_and_may_go_back),
+        cmocka_unit_test(deleting_what_is_not_there_is_no_change),
+        cmocka_unit_test(every_allocation_failure_is_returned_and_leaks_nothing),
+    };
+    return cmocka_run_group_tests_name("batch", tests, NULL, NULL);
+}
