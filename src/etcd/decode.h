@@ -51,7 +51,9 @@ YURPC_NODISCARD yurpc_status yr_decode_keepalive(yurpc_bytes message,
                                                  yr_keepalive_answer *ret_answer);
 
 /* One message of a watch stream. */
-typedef struct yr_watch_message {
+typedef struct yr_watch_message yr_watch_message;
+struct yr_watch_message {
+    yr_watch_message *next; /* for the receiver's use */
     yr_arena arena;
     yr_header header;
     int64_t watch_id; /* -1: of a watch that could not be made, or of all */
@@ -62,7 +64,7 @@ typedef struct yr_watch_message {
     const char *reason; /* of the cancel; may be "" */
     yurpc_etcd_event *events;
     size_t event_count;
-} yr_watch_message;
+};
 
 YURPC_NODISCARD yurpc_status yr_decode_watch(yurpc_bytes message,
                                              yr_watch_message **ret_message);

@@ -42,7 +42,7 @@ typedef struct yr_etcd_events {
 
     /*
      * The cluster's data went back (wiped or restored): revisions known so far mean nothing.
-     * All watches that had got further end with YURPC_COMPACTED after this. May be NULL.
+     * After this all watches end with YURPC_COMPACTED. May be NULL.
      */
     void (*on_regressed)(void *context, int64_t revision_was, int64_t revision_is);
 } yr_etcd_events;

@@ -1,0 +1,405 @@
+#include "etcd/link.h"
+
+#include "base/bytes.h"
+#include "base/error.h"
+#include "base/mem.h"
+#include "etcd/decode.h"
+#include "etcd/gather.h"
+
+#include <inttypes.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+struct yr_link_slot {
+    yr_list node; /* in draining, or alone */
+    yr_link *link;
+    const yr_endpoint *endpoint;
+    yr_grpc_channel *channel;
+    yr_history sent; /* when the probe was sent */
+    yr_gather answer;
+    int64_t up_ms;
+};
+
+static void slot_close(yr_link_slot *slot)
+{
+    if (slot != NULL) {
+        yr_list_remove(&slot->node);
+        yr_grpc_channel_close(slot->channel);
+        yr_gather_deinit(&slot->answer);
+        yr_free(slot);
+    }
+}
+
+static int64_t now_ms(const yr_link *link)
+{
+    return yr_io_now_ms(link->options.io);
+}
+
+/* ---- Failing ---- */
+
+static void connect_after(yr_link *link, int64_t delay_ms)
+{
+    yr_timer_start(link->options.io, &link->connect_timer, delay_ms);
+}
+
+static int64_t pause_ms(yr_link *link)
+{
+    return yr_backoff_next_ms(&link->backoff, yr_io_random(link->options.io));
+}
+
+/* Takes @p error. */
+static void set_error(yr_link *link, yurpc_error *error)
+{
+    yurpc_error_free(link->error);
+    link->error = error;
+    yr_log_write(&link->options.log, link->is_failing ? YURPC_LOG_DEBUG : YURPC_LOG_WARN,
+                 "etcd", "%s", yurpc_error_text(error));
+    link->is_failing = true;
+}
+
+/* The attempt came to nothing: on to the next endpoint. Takes @p error. */
+static void attempt_failed(yr_link *link, yurpc_error *error)
+{
+    slot_close(link->opening);
+    link->opening = NULL;
+    set_error(link, error);
+    yr_endpoints_rotate(&link->endpoints);
+    link->failures++;
+    if (link->failures < link->endpoints.count) {
+        connect_after(link, 0);
+    } else {
+        link->failures = 0;
+        connect_after(link, pause_ms(link));
+    }
+    link->events.on_down(link->context, link->error);
+}
+
+/* Yu-RPC's own default is the peer port, so many will try it. */
+static const char *port_hint(const yr_endpoint *endpoint)
+{
+    return endpoint->port == YR_ENDPOINT_PEER_PORT
+               ? "; 2380 is etcd's port for its peers, clients use 2379"
+               : "";
+}
+
+static void slot_failed(yr_link_slot *slot, const yurpc_error *cause)
+{
+    yurpc_status status = cause == NULL ? YURPC_UNAVAILABLE : yurpc_error_status(cause);
+    const char *text = cause == NULL ? "it hung up" : yurpc_error_text(cause);
+    const yr_endpoint *endpoint = slot->endpoint;
+    const char *hint = status == YURPC_PROTOCOL ? port_hint(endpoint) : "";
+    /* The layers below may have named the endpoint already. */
+    bool is_named = strstr(text, endpoint->name) != NULL;
+    attempt_failed(slot->link,
+                   is_named ? yr_error_new(YURPC_UNAVAILABLE, -1, "%s%s", text, hint)
+                            : yr_error_new(YURPC_UNAVAILABLE, -1, "cannot connect to %s: %s%s",
+                                           endpoint->name, text, hint));
+}
+
+/* The current channel is no longer for new calls. How soon to look for another? */
+static void reconnect(yr_link *link, int64_t up_ms)
+{
+    link->failures = 0;
+    if (now_ms(link) - up_ms >= YR_LINK_SETTLED_MS) {
+        yr_backoff_reset(&link->backoff);
+        connect_after(link, 0);
+    } else {
+        connect_after(link, pause_ms(link));
+    }
+}
+
+static void drain(yr_link *link, yr_link_slot *slot)
+{
+    if (link->draining_count == YR_LINK_DRAINING_MAX) {
+        yr_link_slot *oldest = YR_CONTAINER_OF(link->draining.next, yr_link_slot, node);
+        yr_grpc_channel *channel = oldest->channel;
+        slot_close(oldest);
+        link->draining_count--;
+        link->events.on_closed(link->context, channel);
+    }
+    yr_list_append(&link->draining, &slot->node);
+    link->draining_count++;
+    if (!yr_timer_is_running(&link->sweep_timer)) {
+        yr_timer_start(link->options.io, &link->sweep_timer, YR_LINK_SWEEP_MS);
+    }
+}
+
+static void sweep(void *context)
+{
+    yr_link *link = context;
+    for (yr_list *node = link->draining.next; node != &link->draining;) {
+        yr_link_slot *slot = YR_CONTAINER_OF(node, yr_link_slot, node);
+        node = node->next;
+        if (yr_grpc_channel_call_count(slot->channel) == 0) {
+            slot_close(slot);
+            link->draining_count--;
+        }
+    }
+    if (!yr_list_is_empty(&link->draining)) {
+        yr_timer_start(link->options.io, &link->sweep_timer, YR_LINK_SWEEP_MS);
+    }
+}
+
+void yr_link_suspect(yr_link *link, bool is_silent)
+{
+    yr_link_slot *slot = link->current;
+    if (slot == NULL || (!is_silent && link->endpoints.count == 1)) {
+        return;
+    }
+    link->current = NULL;
+    yr_endpoints_rotate(&link->endpoints);
+    set_error(link, yr_error_new(YURPC_UNAVAILABLE, -1, "etcd at %s %s", slot->endpoint->name,
+                                 is_silent ? "does not answer" : "cannot serve now"));
+    reconnect(link, slot->up_ms);
+    drain(link, slot);
+    link->events.on_down(link->context, link->error);
+}
+
+/* ---- Coming up ---- */
+
+/* 3.4.23 is 30423; what cannot be read is 0. */
+static uint32_t parse_version(const char *text)
+{
+    unsigned major = 0;
+    unsigned minor = 0;
+    unsigned patch = 0;
+    if (text == NULL || sscanf(text, "%3u.%2u.%2u", &major, &minor, &patch) != 3) {
+        return 0;
+    }
+    return major * 10000 + minor * 100 + patch;
+}
+
+static void slot_up(yr_link_slot *slot, const char *version)
+{
+    yr_link *link = slot->link;
+    link->opening = NULL;
+    link->current = slot;
+    slot->up_ms = now_ms(link);
+    link->server_version = parse_version(version);
+    link->failures = 0;
+    link->is_failing = false;
+    yurpc_error_free(link->error);
+    link->error = NULL;
+    yr_log_write(&link->options.log, YURPC_LOG_INFO, "etcd", "connected to %s, etcd %s",
+                 slot->endpoint->name, version == NULL ? "of unknown version" : version);
+    link->events.on_up(link->context);
+}
+
+static void slot_is_foreign(yr_link_slot *slot, const yr_header *header)
+{
+    yr_link *link = slot->link;
+    yurpc_error *error = yr_error_new(
+        YURPC_UNAVAILABLE, -1, "etcd at %s belongs to cluster %" PRIx64 ", not to %" PRIx64,
+        slot->endpoint->name, header->cluster_id, link->options.history->seen.cluster_id);
+    if (link->foreign_logged_ms == 0 ||
+        now_ms(link) - link->foreign_logged_ms >= YR_LINK_FOREIGN_LOG_MS) {
+        link->foreign_logged_ms = now_ms(link);
+        yr_log_write(&link->options.log, YURPC_LOG_ERROR, "etcd", "%s",
+                     yurpc_error_text(error));
+    }
+    attempt_failed(link, error);
+}
+
+static void probe_succeeded(yr_link_slot *slot)
+{
+    yr_link *link = slot->link;
+    yr_reply *reply = NULL;
+    yurpc_status status = slot->answer.is_whole
+                              ? yr_decode_status(yr_gather_message(&slot->answer), &reply)
+                              : YURPC_PROTOCOL;
+    if (status != YURPC_OK) {
+        attempt_failed(link, yr_error_new(YURPC_UNAVAILABLE, -1,
+                                          "%s answers, but not as etcd does: %s",
+                                          slot->endpoint->name, yurpc_status_text(status)));
+        return;
+    }
+    yr_header header = yr_reply_header(&reply->reply);
+    /* What one member knows is not linearizable, so only the cluster can be wrong. */
+    if (yr_history_judge(link->options.history, &header, &slot->sent, false) ==
+        YR_HISTORY_FOREIGN) {
+        slot_is_foreign(slot, &header);
+    } else {
+        slot_up(slot, reply->reply.version);
+    }
+    yr_reply_free(reply);
+}
+
+static void probe_on_part(void *context, const yr_grpc_part *part)
+{
+    yr_link_slot *slot = context;
+    if (yr_gather_add(&slot->answer, part) != YURPC_OK) {
+        return; /* then the answer never becomes whole */
+    }
+}
+
+static void probe_on_end(void *context, const yr_grpc_end *end)
+{
+    yr_link_slot *slot = context;
+    yr_link *link = slot->link;
+    if (slot != link->opening) {
+        return;
+    }
+    if (end->code == YR_GRPC_OK) {
+        probe_succeeded(slot);
+    } else if (end->code == YR_GRPC_UNIMPLEMENTED) {
+        attempt_failed(link, yr_error_new(YURPC_UNAVAILABLE, end->code,
+                                          "%s does not serve etcd's client API (%s)%s",
+                                          slot->endpoint->name, end->message,
+                                          port_hint(slot->endpoint)));
+    } else if (end->is_remote && end->code != YR_GRPC_UNAVAILABLE) {
+        slot_up(slot, NULL); /* it refuses, for example without credentials, as etcd does */
+    } else {
+        attempt_failed(link, yr_error_new(YURPC_UNAVAILABLE, end->is_remote ? end->code : -1,
+                                          "cannot connect to %s: %s", slot->endpoint->name,
+                                          end->message));
+    }
+}
+
+static void slot_on_ready(void *context)
+{
+    static const yr_grpc_events events = {probe_on_part, probe_on_end};
+    yr_link_slot *slot = context;
+    yr_link *link = slot->link;
+    yr_grpc_request request = {.path = "/etcdserverpb.Maintenance/Status",
+                               .deadline_ms = link->options.connect_timeout_ms,
+                               .message = yr_bytes("", 0),
+                               .is_half_closed = true};
+    slot->sent = *link->options.history;
+    yr_grpc_call *probe = NULL;
+    yurpc_status status = yr_grpc_channel_call(slot->channel, &request, &events, slot, &probe);
+    if (status != YURPC_OK) {
+        attempt_failed(link, yr_error_new(YURPC_UNAVAILABLE, -1, "cannot connect to %s: %s",
+                                          slot->endpoint->name, yurpc_status_text(status)));
+    }
+}
+
+static void slot_on_draining(void *context)
+{
+    yr_link_slot *slot = context;
+    yr_link *link = slot->link;
+    if (slot == link->opening) {
+        slot_failed(slot, NULL);
+        return;
+    }
+    if (slot != link->current) {
+        return;
+    }
+    yr_log_write(&link->options.log, YURPC_LOG_INFO, "etcd", "%s asks to go elsewhere",
+                 slot->endpoint->name);
+    link->current = NULL;
+    yr_endpoints_rotate(&link->endpoints);
+    reconnect(link, slot->up_ms);
+    drain(link, slot);
+}
+
+static void slot_on_down(void *context, const yurpc_error *error)
+{
+    yr_link_slot *slot = context;
+    yr_link *link = slot->link;
+    if (slot == link->opening) {
+        slot_failed(slot, error);
+        return;
+    }
+    if (slot != link->current) {
+        slot_close(slot);
+        link->draining_count--;
+        return;
+    }
+    link->current = NULL;
+    yr_endpoints_rotate(&link->endpoints);
+    set_error(link, yr_error_new(YURPC_UNAVAILABLE, -1, "lost the connection to %s: %s",
+                                 slot->endpoint->name,
+                                 error == NULL ? "it hung up" : yurpc_error_text(error)));
+    reconnect(link, slot->up_ms);
+    slot_close(slot);
+    link->events.on_down(link->context, link->error);
+}
+
+static yr_link_slot *slot_new(yr_link *link)
+{
+    static const yr_grpc_channel_events events = {slot_on_ready, slot_on_draining,
+                                                  slot_on_down};
+    yr_link_slot *slot = yr_calloc(1, sizeof *slot);
+    if (slot == NULL) {
+        return NULL;
+    }
+    yr_list_init(&slot->node);
+    yr_gather_init(&slot->answer);
+    slot->link = link;
+    slot->endpoint = yr_endpoints_first(&link->endpoints);
+    yr_grpc_channel_options options = {.host = slot->endpoint->host,
+                                       .port = slot->endpoint->port,
+                                       .connect_timeout_ms = link->options.connect_timeout_ms};
+    if (yr_grpc_channel_new(link->options.io, &options, &events, slot, &slot->channel) !=
+        YURPC_OK) {
+        slot_close(slot);
+        return NULL;
+    }
+    return slot;
+}
+
+static void connect_due(void *context)
+{
+    yr_link *link = context;
+    if (link->opening != NULL || link->current != NULL) {
+        return;
+    }
+    link->opening = slot_new(link);
+    if (link->opening == NULL) {
+        attempt_failed(link, yr_error_new(YURPC_NO_MEMORY, -1, "cannot connect to %s: %s",
+                                          yr_endpoints_first(&link->endpoints)->name,
+                                          yurpc_status_text(YURPC_NO_MEMORY)));
+    }
+}
+
+/* ---- The whole ---- */
+
+yurpc_status yr_link_init(yr_link *link, const yr_link_options *options,
+                          const yr_link_events *events, void *context, yurpc_error **ret_error)
+{
+    memset(link, 0, sizeof *link);
+    link->options = *options;
+    link->options.endpoints = NULL;
+    link->events = *events;
+    link->context = context;
+    yr_list_init(&link->draining);
+    yr_timer_init(&link->connect_timer, connect_due, link);
+    yr_timer_init(&link->sweep_timer, sweep, link);
+    yr_backoff_init(&link->backoff, YR_LINK_BACKOFF_MS, YR_LINK_BACKOFF_MAX_MS);
+    return yr_endpoints_init(&link->endpoints, options->endpoints, yr_io_random(options->io),
+                             ret_error);
+}
+
+void yr_link_deinit(yr_link *link)
+{
+    if (link->options.io == NULL) {
+        return;
+    }
+    yr_timer_stop(link->options.io, &link->connect_timer);
+    yr_timer_stop(link->options.io, &link->sweep_timer);
+    slot_close(link->opening);
+    slot_close(link->current);
+    while (!yr_list_is_empty(&link->draining)) {
+        slot_close(YR_CONTAINER_OF(link->draining.next, yr_link_slot, node));
+    }
+    yr_endpoints_deinit(&link->endpoints);
+    yurpc_error_free(link->error);
+    memset(link, 0, sizeof *link);
+}
+
+void yr_link_start(yr_link *link)
+{
+    connect_after(link, 0);
+}
+
+yr_grpc_channel *yr_link_channel(const yr_link *link)
+{
+    return link->current == NULL ? NULL : link->current->channel;
+}
+
+const char *yr_link_endpoint_name(const yr_link *link)
+{
+    return link->current != NULL ? link->current->endpoint->name
+                                 : yr_endpoints_first(&link->endpoints)->name;
+}

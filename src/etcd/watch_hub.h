@@ -1,0 +1,51 @@
+/*
+ * Watching: all watches of a client on one stream.
+ *
+ * A watch knows the next revision it needs, and is taken up again from there on each new
+ * stream. That revision moves on only past revisions that were reported whole (the parts of a
+ * fragmented one are put together first) or that etcd has, for this watch, declared to be
+ * empty. Older events than that are dropped: servers are known to send some twice, or again
+ * after a partition.
+ *
+ * Before a stream is opened on a new connection, a linearizable read shows whether the store
+ * is still the one we know (see history.h): etcd accepts a watch from a revision that is to
+ * come, and stays silent.
+ */
+#ifndef YR_ETCD_WATCH_HUB_H
+#define YR_ETCD_WATCH_HUB_H
+
+#include "base/map.h"
+#include "etcd/duplex.h"
+
+enum {
+    YR_WATCHES_MAX = 10000,
+    YR_WATCH_FRAGMENTS_MAX = 256 * 1024 * 1024, /* bytes of one revision's parts, decoded */
+    YR_WATCH_PROGRESS_MS = 1000, /* how often to ask while a watch has to catch up */
+    YR_WATCH_SYNC_MS = 250,      /* how long a server may need that cannot be asked */
+};
+
+typedef struct yr_watch_hub {
+    yr_etcd *client;
+    yr_duplex stream;
+    yr_map by_id;
+    yr_list watches;
+    yr_list creating; /* in the order in which etcd will answer */
+    int64_t last_id;
+    yr_timer progress_timer;
+    yr_list *cursor; /* the next watch to be visited; NULL: none are */
+    const yr_etcd_watch
+        *delivering; /* whose callback runs; NULL when it was stopped in there */
+} yr_watch_hub;
+
+void yr_watch_hub_init(yr_watch_hub *hub, yr_etcd *client);
+
+/* Stops all; silent. */
+void yr_watch_hub_deinit(yr_watch_hub *hub);
+
+/* The store went back: every watch that knows a revision ends. */
+void yr_watch_hub_on_regressed(yr_watch_hub *hub, int64_t revision);
+
+/* The store is known to be at @p revision: watches from later on wait for what was lost. */
+void yr_watch_hub_on_checked(yr_watch_hub *hub, int64_t revision);
+
+#endif /* YR_ETCD_WATCH_HUB_H */

@@ -1,0 +1,248 @@
+#include "rig.h"
+
+#include "base/bytes.h"
+#include "yr_test.h"
+
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+
+int rig_start_engine(int argc, char **argv, yr_engine **ret_engine)
+{
+    const char *version = argc > 1 ? argv[1] : "3.4";
+    if (yr_engine_find_etcd(version) == NULL) {
+        return yr_engine_skip(version);
+    }
+    return yr_engine_start_etcd(version, NULL, ret_engine) == YURPC_OK ? 0 : 1;
+}
+
+static void set_text(char text[256], const yurpc_error *error)
+{
+    (void)snprintf(text, 256, "%s", yurpc_error_text(error));
+}
+
+/* ---- Answers ---- */
+
+void rig_answer_clear(rig_answer *answer)
+{
+    if (answer->reply != NULL) {
+        yr_reply_free(yr_reply_of(answer->reply));
+    }
+    memset(answer, 0, sizeof *answer);
+}
+
+void rig_on_reply(void *context, const yurpc_etcd_reply *reply, const yurpc_error *error)
+{
+    rig_answer *answer = context;
+    assert_false(answer->is_done);
+    assert_true((reply == NULL) != (error == NULL));
+    answer->is_done = true;
+    answer->status = yurpc_error_status(error);
+    set_text(answer->text, error);
+    if (reply != NULL) {
+        yr_reply_of(reply)->is_detached = true;
+        answer->reply = &yr_reply_of(reply)->reply;
+    }
+}
+
+/* ---- The rig ---- */
+
+static void on_connection(void *context, bool is_connected, const yurpc_error *error)
+{
+    etcd_rig *rig = context;
+    rig->is_connected = is_connected;
+    rig->connection_changes++;
+    set_text(rig->connection_error, error);
+}
+
+static void on_regressed(void *context, int64_t was, int64_t is)
+{
+    (void)was;
+    (void)is;
+    ((etcd_rig *)context)->regressions++;
+}
+
+static void on_closed(void *context)
+{
+    ((etcd_rig *)context)->is_closed = true;
+}
+
+static void log_line(void *context, yurpc_log_level level, const char *component,
+                     const char *text)
+{
+    (void)context;
+    print_message("[%d] %s: %s\n", (int)level, component, text);
+}
+
+void rig_init(etcd_rig *rig, const char *endpoints)
+{
+    memset(rig, 0, sizeof *rig);
+    assert_ok(yr_loop_new(false, &rig->loop, NULL));
+    rig->io = yr_loop_io(rig->loop);
+    yr_etcd_options options = {.endpoints = endpoints,
+                               .log = {.fn = log_line, .level = YURPC_LOG_DEBUG}};
+    yr_etcd_events events = {on_connection, on_regressed};
+    assert_ok(yr_etcd_new(rig->io, &options, &events, rig, &rig->client, NULL));
+}
+
+void rig_deinit(etcd_rig *rig)
+{
+    yr_etcd_close(rig->client, on_closed, rig);
+    assert_true(rig_wait(rig, &rig->is_closed));
+    yr_loop_free(rig->loop);
+}
+
+static void turn(etcd_rig *rig, int64_t wait_max_ms)
+{
+    struct pollfd fd = {.fd = yr_loop_fd(rig->loop), .events = POLLIN};
+    int timeout_ms = yr_loop_timeout_ms(rig->loop);
+    if (timeout_ms < 0 || timeout_ms > wait_max_ms) {
+        timeout_ms = (int)wait_max_ms;
+    }
+    assert_true(poll(&fd, 1, timeout_ms) >= 0);
+    yr_loop_step(rig->loop);
+}
+
+bool rig_wait(etcd_rig *rig, const bool *flag)
+{
+    int64_t end_ms = yr_io_boot_ms(rig->io) + RIG_WAIT_MS;
+    while (!*flag && yr_io_boot_ms(rig->io) < end_ms) {
+        turn(rig, 100);
+    }
+    return *flag;
+}
+
+bool rig_wait_count(etcd_rig *rig, const int *counter, int count)
+{
+    int64_t end_ms = yr_io_boot_ms(rig->io) + RIG_WAIT_MS;
+    while (*counter < count && yr_io_boot_ms(rig->io) < end_ms) {
+        turn(rig, 100);
+    }
+    return *counter >= count;
+}
+
+void rig_run_ms(etcd_rig *rig, int64_t ms)
+{
+    int64_t end_ms = yr_io_boot_ms(rig->io) + ms;
+    for (int64_t left_ms = ms; left_ms > 0; left_ms = end_ms - yr_io_boot_ms(rig->io)) {
+        turn(rig, left_ms);
+    }
+}
+
+/* ---- Calls ---- */
+
+void rig_do(etcd_rig *rig, yurpc_etcd_op_kind kind, const char *key, const char *value,
+            const yurpc_etcd_op_options *options, rig_answer *answer)
+{
+    rig_answer_clear(answer);
+    yurpc_etcd_op op = {kind, yr_bytes_of_text(key),
+                        yr_bytes_of_text(value == NULL ? "" : value), options};
+    assert_ok(yr_etcd_do(rig->client, &op, rig_on_reply, answer, NULL));
+    assert_false(answer->is_done);
+    assert_true(rig_wait(rig, &answer->is_done));
+}
+
+void rig_put(etcd_rig *rig, const char *key, const char *value, int64_t lease)
+{
+    rig_answer answer = {0};
+    yurpc_etcd_op_options options = YURPC_ETCD_OP_OPTIONS_INIT;
+    options.lease = lease;
+    options.timeout_ms = RIG_WAIT_MS;
+    options.is_idempotent = true;
+    rig_do(rig, YURPC_ETCD_PUT, key, value, &options, &answer);
+    assert_string_equal(answer.text, "success");
+    rig_answer_clear(&answer);
+}
+
+void rig_grant(etcd_rig *rig, int64_t id, int64_t ttl_s, rig_answer *answer)
+{
+    rig_answer_clear(answer);
+    yr_etcd_grant grant = {.id = id, .ttl_s = ttl_s};
+    assert_ok(yr_etcd_lease_grant(rig->client, &grant, rig_on_reply, answer, NULL));
+    assert_true(rig_wait(rig, &answer->is_done));
+}
+
+/* ---- Watches ---- */
+
+static void on_created(void *context, int64_t revision)
+{
+    rig_watch *watch = context;
+    watch->created++;
+    watch->created_revision = revision;
+}
+
+static void on_changes(void *context, const yurpc_etcd_changes *changes)
+{
+    rig_watch *watch = context;
+    watch->changes++;
+    for (size_t i = 0; i < changes->count; i++) {
+        const yurpc_etcd_event *event = &changes->events[i];
+        assert_true(event->kv.mod_revision > watch->last_revision);
+        assert_true(event->kv.mod_revision <= changes->revision);
+        if (watch->events < RIG_EVENTS_MAX) {
+            (void)snprintf(watch->keys[watch->events], 32, "%.*s", (int)event->kv.key.len,
+                           (const char *)event->kv.key.data);
+        }
+        watch->events++;
+        watch->deletions += event->kind == YURPC_ETCD_EVENT_DELETE;
+    }
+    watch->last_revision = changes->revision;
+}
+
+static void on_progress(void *context, int64_t revision)
+{
+    rig_watch *watch = context;
+    watch->progress++;
+    watch->progress_revision = revision;
+}
+
+static void on_stale(void *context, bool is_stale, const yurpc_error *error)
+{
+    rig_watch *watch = context;
+    (void)error;
+    *(is_stale ? &watch->stale : &watch->fresh) += 1;
+}
+
+static void on_canceled(void *context, const yurpc_error *error, int64_t compact_revision)
+{
+    rig_watch *watch = context;
+    watch->is_canceled = true;
+    watch->status = yurpc_error_status(error);
+    set_text(watch->text, error);
+    watch->compact_revision = compact_revision;
+    watch->watch = NULL;
+}
+
+void rig_watch_start(etcd_rig *rig, rig_watch *watch, const yr_etcd_watch_options *options)
+{
+    yr_etcd_watch_events events = {on_created, on_changes, on_progress, on_stale, on_canceled};
+    memset(watch, 0, sizeof *watch);
+    assert_ok(yr_etcd_watch_start(rig->client, options, &events, watch, &watch->watch));
+}
+
+/* ---- Keepalives ---- */
+
+static void on_renewed(void *context, int64_t ttl_s)
+{
+    assert_true(ttl_s > 0);
+    ((rig_keepalive *)context)->renewals++;
+}
+
+static void on_lost(void *context, const yurpc_error *error)
+{
+    rig_keepalive *keepalive = context;
+    assert_false(keepalive->is_lost);
+    keepalive->is_lost = true;
+    keepalive->status = yurpc_error_status(error);
+    set_text(keepalive->text, error);
+    keepalive->keepalive = NULL;
+}
+
+void rig_keepalive_start(etcd_rig *rig, rig_keepalive *keepalive, int64_t id, int64_t ttl_s)
+{
+    yr_etcd_keepalive_events events = {on_renewed, on_lost};
+    yr_etcd_lease lease = {id, ttl_s, yr_io_now_ms(rig->io)};
+    memset(keepalive, 0, sizeof *keepalive);
+    assert_ok(yr_etcd_keepalive_start(rig->client, &lease, &events, keepalive,
+                                      &keepalive->keepalive));
+}
