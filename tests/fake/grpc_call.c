@@ -11,6 +11,7 @@ enum {
     PING_MIN_MS = 5000,                /* between two while a call is open */
     PING_IDLE_MS = 2 * 60 * 60 * 1000, /* else */
     STRIKES_MAX = 2,
+    RESETS_MAX = 1000000, /* grpc-go sets no limit either */
 };
 
 static void *alloc(size_t count, size_t size)
@@ -462,7 +463,11 @@ nghttp2_session *yr_fake_session_new(yr_fake_conn *conn)
     nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, on_data_chunk);
     nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, on_stream_close);
     nghttp2_session_callbacks_set_on_frame_send_callback(callbacks, on_frame_send);
-    check(nghttp2_session_server_new(&session, callbacks, conn));
+    nghttp2_option *options = NULL;
+    check(nghttp2_option_new(&options));
+    nghttp2_option_set_stream_reset_rate_limit(options, RESETS_MAX, RESETS_MAX);
+    check(nghttp2_session_server_new2(&session, callbacks, conn, options));
+    nghttp2_option_del(options);
     nghttp2_session_callbacks_del(callbacks);
     return session;
 }
