@@ -1,0 +1,129 @@
+#include "drivers/local/lock.h"
+
+#include "base/error.h"
+#include "drivers/local/path.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static _Atomic uint64_t process_mark;
+
+static const char session_suffix[] = "session-";
+
+int64_t yr_local_process_mark(uint64_t random)
+{
+    uint64_t pid = (uint64_t)getpid();
+    uint64_t mark = atomic_load(&process_mark);
+    while (mark >> 32 != pid) { /* the first call, or the first in a forked child */
+        if (atomic_compare_exchange_weak(&process_mark, &mark,
+                                         pid << 32 | (random & UINT32_MAX))) {
+            return (int64_t)(pid << 32 | (random & UINT32_MAX));
+        }
+    }
+    return (int64_t)mark;
+}
+
+static void lock_path(const char *file, int64_t id, char out[YR_LOCAL_PATH_MAX])
+{
+    char suffix[sizeof session_suffix + 16];
+    snprintf(suffix, sizeof suffix, "%s%016" PRIx64, session_suffix, (uint64_t)id);
+    yr_local_path_companion(file, suffix, out);
+}
+
+yurpc_status yr_local_lock_take(const char *file, int64_t id, int *ret_fd,
+                                yurpc_error **ret_error)
+{
+    char path[YR_LOCAL_PATH_MAX];
+    char why[128];
+    lock_path(file, id, path);
+    int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, S_IRUSR | S_IWUSR);
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = 0, .l_len = 1};
+    if (fd >= 0 && fcntl(fd, F_SETLK, &lock) == 0) {
+        *ret_fd = fd;
+        return YURPC_OK;
+    }
+    int code = errno;
+    if (fd >= 0) {
+        yr_local_lock_drop(file, id, fd);
+    }
+    yurpc_status status = YURPC_IO;
+    if (code == EACCES || code == EPERM || code == EROFS) {
+        status = YURPC_DENIED;
+    } else if (code == ENOSPC || code == EDQUOT || code == EMFILE || code == ENFILE ||
+               code == ENOLCK) {
+        status = YURPC_EXHAUSTED;
+    }
+    return yr_error_set(ret_error, status, -1, "cannot make the session's lock file %s: %s",
+                        path, strerror_r(code, why, sizeof why));
+}
+
+void yr_local_lock_drop(const char *file, int64_t id, int fd)
+{
+    char path[YR_LOCAL_PATH_MAX];
+    lock_path(file, id, path);
+    unlink(path); /* if it is not there, or stays, nobody is harmed: ids are not used again */
+    if (fd >= 0) {
+        close(fd);
+    }
+}
+
+bool yr_local_lock_is_held(const char *file, int64_t id)
+{
+    char path[YR_LOCAL_PATH_MAX];
+    lock_path(file, id, path);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    if (fd < 0) {
+        /* Without a file there is no lock; short of descriptors we do not know, and wait. */
+        return errno != ENOENT;
+    }
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = 0, .l_len = 1};
+    bool is_held = fcntl(fd, F_GETLK, &lock) != 0 || lock.l_type != F_UNLCK;
+    close(fd);
+    return is_held;
+}
+
+/* The session whose file is called @p name, when the registry's is called @p base; else 0. */
+static int64_t id_of_name(const char *name, const char *base)
+{
+    size_t len = strlen(base);
+    if (strncmp(name, base, len) != 0 || name[len] != '-') {
+        return 0;
+    }
+    const char *suffix = name + len + 1;
+    size_t prefix = sizeof session_suffix - 1;
+    if (strncmp(suffix, session_suffix, prefix) != 0 || strlen(suffix) != prefix + 16) {
+        return 0;
+    }
+    char *end = NULL;
+    unsigned long long id = strtoull(suffix + prefix, &end, 16);
+    return *end == '\0' && id <= INT64_MAX ? (int64_t)id : 0;
+}
+
+void yr_local_lock_each(const char *file, void (*each)(void *context, int64_t id),
+                        void *context)
+{
+    char dir[YR_LOCAL_PATH_MAX];
+    const char *slash = strrchr(file, '/');
+    size_t len = slash > file ? (size_t)(slash - file) : 1;
+    memcpy(dir, file, len);
+    dir[len] = '\0';
+    DIR *entries = opendir(dir);
+    if (entries == NULL) {
+        return;
+    }
+    const struct dirent *entry = NULL;
+    while ((entry = readdir(entries)) != NULL) {
+        int64_t id = id_of_name(entry->d_name, slash + 1);
+        if (id != 0) {
+            each(context, id);
+        }
+    }
+    closedir(entries);
+}

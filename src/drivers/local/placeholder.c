@@ -1,1 +1,0 @@
-typedef int yr_driver_local_placeholder;
