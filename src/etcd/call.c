@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "etcd/client.h"
 #include "etcd/encode.h"
+#include "etcd/methods.h"
 
 #include <stddef.h>
 
@@ -130,9 +131,6 @@ static void on_deadline(void *context)
 
 /* ---- Grants ---- */
 
-static const yr_method ttl_method = {"/etcdserverpb.Lease/LeaseTimeToLive", yr_decode_lease_ttl,
-                                     true, false};
-
 /*
  * A repeated grant finds that the lease exists: the first attempt worked. Its TTL is in the
  * answer that was lost, so it is asked for.
@@ -146,7 +144,7 @@ static yurpc_status call_become_ttl(yr_etcd_call *call)
         call->client->calls.bytes += message.len - call->message.len;
         yr_buf_deinit(&call->message);
         call->message = message;
-        call->method = &ttl_method;
+        call->method = &yr_method_lease_ttl;
     } else {
         yr_buf_deinit(&message);
     }
@@ -199,7 +197,7 @@ static void call_succeeded(yr_etcd_call *call)
     yr_header header = yr_reply_header(&reply->reply);
     if (!yr_etcd_note(client, &header, &call->sent, call->method->is_linearizable)) {
         status = YURPC_PROTOCOL;
-    } else if (call->method == &ttl_method && call->granted_id != 0) {
+    } else if (call->method == &yr_method_lease_ttl && call->granted_id != 0) {
         status = reply_become_grant(&reply->reply);
     }
     if (status != YURPC_OK) {
@@ -220,7 +218,7 @@ static void call_retry_or_fail(yr_etcd_call *call, const yr_grpc_end *end,
     bool is_untouched = end->is_unprocessed || verdict.is_rejected;
     bool is_passing = verdict.status == YURPC_UNAVAILABLE || verdict.status == YURPC_TIMEOUT;
     if (verdict.status == YURPC_EXISTS && call->is_in_doubt && call->granted_id != 0 &&
-        call->method != &ttl_method && call_become_ttl(call) == YURPC_OK) {
+        call->method != &yr_method_lease_ttl && call_become_ttl(call) == YURPC_OK) {
         call_retry(call, true);
         return;
     }
@@ -308,15 +306,15 @@ static void call_send_or_fail(yr_etcd_call *call)
 
 /* ---- All of them ---- */
 
-yurpc_status yr_call_begin(yr_etcd *client, const yr_call_request *request,
-                           yurpc_etcd_reply_fn *fn, void *context, yr_etcd_call **ret_call)
+yurpc_status yr_call_begin(yr_etcd *client, yr_call_request *request, yurpc_etcd_reply_fn *fn,
+                           void *context, yr_etcd_call **ret_call)
 {
     yr_call_list *calls = &client->calls;
     if (client->is_closing) {
         return YURPC_CLOSED;
     }
     if (calls->count >= YR_ETCD_CALLS_MAX ||
-        request->message->len > YR_ETCD_CALL_BYTES_MAX - calls->bytes) {
+        request->message.len > YR_ETCD_CALL_BYTES_MAX - calls->bytes) {
         return YURPC_TOO_LARGE;
     }
     yr_etcd_call *call = yr_calloc(1, sizeof *call);
@@ -334,8 +332,8 @@ yurpc_status yr_call_begin(yr_etcd *client, const yr_call_request *request,
     call->granted_id = request->granted_id;
     call->fn = fn;
     call->context = context;
-    call->message = *request->message;
-    yr_buf_init(request->message, request->message->len_max);
+    call->message = request->message;
+    yr_buf_init(&request->message, YR_ETCD_REQUEST_MAX);
     calls->count++;
     calls->bytes += call->message.len;
     int64_t timeout_ms = request->timeout_ms > 0 ? request->timeout_ms : client->timeout_ms;

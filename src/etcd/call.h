@@ -33,9 +33,10 @@ typedef struct yr_call_list {
     size_t bytes; /* of their requests */
 } yr_call_list;
 
+/* A call that is about to begin. Made by methods.h, on any thread. */
 typedef struct yr_call_request {
     const yr_method *method;
-    yr_buf *message; /* taken when the call begins */
+    yr_buf message; /* taken when the call begins */
     int64_t timeout_ms;
     bool is_idempotent;
     int64_t granted_id; /* of a lease grant that may be repeated; see call.c */
@@ -44,7 +45,7 @@ typedef struct yr_call_request {
 void yr_call_list_init(yr_call_list *calls);
 
 /* YURPC_TOO_LARGE, YURPC_NO_MEMORY, YURPC_CLOSED. @p ret_call may be NULL. */
-YURPC_NODISCARD yurpc_status yr_call_begin(yr_etcd *client, const yr_call_request *request,
+YURPC_NODISCARD yurpc_status yr_call_begin(yr_etcd *client, yr_call_request *request,
                                            yurpc_etcd_reply_fn *fn, void *context,
                                            yr_etcd_call **ret_call);
 

@@ -8,7 +8,6 @@
 
 #include <inttypes.h>
 #include <stddef.h>
-#include <stdio.h>
 #include <string.h>
 
 struct yr_link_slot {
@@ -161,13 +160,21 @@ void yr_link_suspect(yr_link *link, bool is_silent)
 /* 3.4.23 is 30423; what cannot be read is 0. */
 static uint32_t parse_version(const char *text)
 {
-    unsigned major = 0;
-    unsigned minor = 0;
-    unsigned patch = 0;
-    if (text == NULL || sscanf(text, "%3u.%2u.%2u", &major, &minor, &patch) != 3) {
-        return 0;
+    uint32_t version = 0;
+    for (int i = 0; i < 3; i++) {
+        uint32_t number = 0;
+        size_t digits = text == NULL ? 0 : strspn(text, "0123456789");
+        if (digits < 1 || digits > 2) {
+            return 0;
+        }
+        for (size_t k = 0; k < digits; k++) {
+            number = number * 10 + (uint32_t)(text[k] - '0');
+        }
+        version = version * 100 + number;
+        text += digits;
+        text += *text == '.' ? 1 : 0;
     }
-    return major * 10000 + minor * 100 + patch;
+    return version;
 }
 
 static void slot_up(yr_link_slot *slot, const char *version)
@@ -308,9 +315,11 @@ static void slot_on_down(void *context, const yurpc_error *error)
     }
     link->current = NULL;
     yr_endpoints_rotate(&link->endpoints);
-    set_error(link, yr_error_new(YURPC_UNAVAILABLE, -1, "lost the connection to %s: %s",
-                                 slot->endpoint->name,
-                                 error == NULL ? "it hung up" : yurpc_error_text(error)));
+    const char *text = error == NULL ? "it hung up" : yurpc_error_text(error);
+    set_error(link, strstr(text, slot->endpoint->name) != NULL
+                        ? yr_error_new(YURPC_UNAVAILABLE, -1, "%s", text)
+                        : yr_error_new(YURPC_UNAVAILABLE, -1, "lost the connection to %s: %s",
+                                       slot->endpoint->name, text));
     reconnect(link, slot->up_ms);
     slot_close(slot);
     link->events.on_down(link->context, link->error);

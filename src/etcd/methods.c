@@ -1,8 +1,11 @@
-/* The calls of etcd.h: each makes its request and begins. */
-#include "base/bytes.h"
+#include "etcd/methods.h"
+
 #include "etcd/client.h"
 #include "etcd/encode.h"
 
+#include <string.h>
+
+/* path, decoder, whether it is a read, whether its answer is linearizable */
 static const yr_method range_method = {"/etcdserverpb.KV/Range", yr_decode_range, true, true};
 static const yr_method serializable_range_method = {"/etcdserverpb.KV/Range", yr_decode_range,
                                                     true, false};
@@ -18,26 +21,31 @@ static const yr_method grant_method = {"/etcdserverpb.Lease/LeaseGrant", yr_deco
                                        false, false};
 static const yr_method revoke_method = {"/etcdserverpb.Lease/LeaseRevoke",
                                         yr_decode_lease_revoke, false, false};
-static const yr_method ttl_method = {"/etcdserverpb.Lease/LeaseTimeToLive", yr_decode_lease_ttl,
-                                     true, false};
+const yr_method yr_method_lease_ttl = {"/etcdserverpb.Lease/LeaseTimeToLive",
+                                       yr_decode_lease_ttl, true, false};
 static const yr_method status_method = {"/etcdserverpb.Maintenance/Status", yr_decode_status,
                                         true, false};
 
-typedef struct receiver {
-    yurpc_etcd_reply_fn *fn;
-    void *context;
-    yr_etcd_call **ret_call;
-} receiver;
+/* ---- Requests ---- */
 
-/* Begin with what was encoded with @p status. Takes @p request's message. */
-static yurpc_status begin(yr_etcd *client, yurpc_status status, const yr_call_request *request,
-                          receiver to)
+void yr_call_request_init(yr_call_request *request, const yr_method *method)
 {
-    if (status == YURPC_OK) {
-        status = yr_call_begin(client, request, to.fn, to.context, to.ret_call);
+    memset(request, 0, sizeof *request);
+    request->method = method;
+    yr_buf_init(&request->message, YR_ETCD_REQUEST_MAX);
+}
+
+void yr_call_request_deinit(yr_call_request *request)
+{
+    yr_buf_deinit(&request->message);
+}
+
+static void set_options(yr_call_request *request, const yr_etcd_call_options *options)
+{
+    if (options != NULL) {
+        request->timeout_ms = options->timeout_ms;
+        request->is_idempotent = options->is_idempotent;
     }
-    yr_buf_deinit(request->message);
-    return status;
 }
 
 static const yr_method *method_of(const yurpc_etcd_op *op)
@@ -54,18 +62,14 @@ static const yr_method *method_of(const yurpc_etcd_op *op)
     return &range_method; /* encoding it fails */
 }
 
-yurpc_status yr_etcd_do(yr_etcd *client, const yurpc_etcd_op *op, yurpc_etcd_reply_fn *fn,
-                        void *context, yr_etcd_call **ret_call)
+yurpc_status yr_call_request_op(yr_call_request *request, const yurpc_etcd_op *op)
 {
-    yr_buf message;
-    yr_buf_init(&message, YR_ETCD_REQUEST_MAX);
-    yr_call_request request = {.method = method_of(op), .message = &message};
+    yr_call_request_init(request, method_of(op));
     if (op->options != NULL) {
-        request.timeout_ms = op->options->timeout_ms;
-        request.is_idempotent = op->options->is_idempotent;
+        request->timeout_ms = op->options->timeout_ms;
+        request->is_idempotent = op->options->is_idempotent;
     }
-    yurpc_status status = yr_encode_op(op, &message);
-    return begin(client, status, &request, (receiver){fn, context, ret_call});
+    return yr_encode_op(op, &request->message);
 }
 
 /* A transaction of serializable reads only is answered by one member, from what it knows. */
@@ -80,89 +84,134 @@ static bool ops_are_serializable(const yurpc_etcd_op *ops, size_t count)
     return true;
 }
 
+yurpc_status yr_call_request_txn(yr_call_request *request, const yurpc_etcd_txn_request *txn)
+{
+    yr_call_request_init(request, &txn_method);
+    yurpc_status status = yr_encode_txn(txn, &request->message);
+    if (status == YURPC_OK) {
+        request->timeout_ms = txn->timeout_ms;
+        request->is_idempotent = txn->is_idempotent;
+        if (ops_are_serializable(txn->then_ops, txn->then_count) &&
+            ops_are_serializable(txn->else_ops, txn->else_count)) {
+            request->method = &serializable_txn_method;
+        }
+    }
+    return status;
+}
+
+yurpc_status yr_call_request_compact(yr_call_request *request, int64_t revision,
+                                     const yr_etcd_call_options *options)
+{
+    yr_call_request_init(request, &compact_method);
+    set_options(request, options);
+    return yr_encode_compact(revision, &request->message);
+}
+
+yurpc_status yr_call_request_grant(yr_call_request *request, const yr_etcd_grant *grant)
+{
+    yr_call_request_init(request, &grant_method);
+    request->timeout_ms = grant->timeout_ms;
+    request->is_idempotent = grant->is_idempotent && grant->id != 0;
+    request->granted_id = request->is_idempotent ? grant->id : 0;
+    return yr_encode_lease_grant(grant->id, grant->ttl_s, &request->message);
+}
+
+yurpc_status yr_call_request_revoke(yr_call_request *request, int64_t id,
+                                    const yr_etcd_call_options *options)
+{
+    yr_call_request_init(request, &revoke_method);
+    set_options(request, options);
+    return yr_encode_lease_revoke(id, &request->message);
+}
+
+yurpc_status yr_call_request_ttl(yr_call_request *request, const yr_etcd_lease_query *query)
+{
+    yr_call_request_init(request, &yr_method_lease_ttl);
+    request->timeout_ms = query->timeout_ms;
+    return yr_encode_lease_ttl(query->id, query->has_keys, &request->message);
+}
+
+void yr_call_request_status(yr_call_request *request, const yr_etcd_call_options *options)
+{
+    yr_call_request_init(request, &status_method);
+    set_options(request, options);
+}
+
+/* ---- The calls of etcd.h ---- */
+
+/* Where the answer goes. */
+typedef struct reply_receiver {
+    yurpc_etcd_reply_fn *fn;
+    void *context;
+    yr_etcd_call **ret_call;
+} reply_receiver;
+
+/* Begin @p request, which was made with @p status. Takes it. */
+static yurpc_status begin(yr_etcd *client, yurpc_status status, yr_call_request *request,
+                          reply_receiver to)
+{
+    if (status == YURPC_OK) {
+        status = yr_call_begin(client, request, to.fn, to.context, to.ret_call);
+    }
+    yr_call_request_deinit(request);
+    return status;
+}
+
+yurpc_status yr_etcd_do(yr_etcd *client, const yurpc_etcd_op *op, yurpc_etcd_reply_fn *fn,
+                        void *context, yr_etcd_call **ret_call)
+{
+    yr_call_request request;
+    yurpc_status status = yr_call_request_op(&request, op);
+    return begin(client, status, &request, (reply_receiver){fn, context, ret_call});
+}
+
 yurpc_status yr_etcd_txn(yr_etcd *client, const yurpc_etcd_txn_request *txn,
                          yurpc_etcd_reply_fn *fn, void *context, yr_etcd_call **ret_call)
 {
-    yr_buf message;
-    yr_buf_init(&message, YR_ETCD_REQUEST_MAX);
-    yurpc_status status = yr_encode_txn(txn, &message);
-    bool is_serializable = status == YURPC_OK &&
-                           ops_are_serializable(txn->then_ops, txn->then_count) &&
-                           ops_are_serializable(txn->else_ops, txn->else_count);
-    yr_call_request request = {.method =
-                                   is_serializable ? &serializable_txn_method : &txn_method,
-                               .message = &message,
-                               .timeout_ms = txn->timeout_ms,
-                               .is_idempotent = txn->is_idempotent};
-    return begin(client, status, &request, (receiver){fn, context, ret_call});
+    yr_call_request request;
+    yurpc_status status = yr_call_request_txn(&request, txn);
+    return begin(client, status, &request, (reply_receiver){fn, context, ret_call});
 }
-
-static const yr_etcd_call_options default_options;
 
 yurpc_status yr_etcd_compact(yr_etcd *client, int64_t revision,
                              const yr_etcd_call_options *options, yurpc_etcd_reply_fn *fn,
                              void *context, yr_etcd_call **ret_call)
 {
-    const yr_etcd_call_options *how = options == NULL ? &default_options : options;
-    yr_buf message;
-    yr_buf_init(&message, YR_ETCD_REQUEST_MAX);
-    yr_call_request request = {.method = &compact_method,
-                               .message = &message,
-                               .timeout_ms = how->timeout_ms,
-                               .is_idempotent = how->is_idempotent};
-    yurpc_status status = yr_encode_compact(revision, &message);
-    return begin(client, status, &request, (receiver){fn, context, ret_call});
+    yr_call_request request;
+    yurpc_status status = yr_call_request_compact(&request, revision, options);
+    return begin(client, status, &request, (reply_receiver){fn, context, ret_call});
 }
 
 yurpc_status yr_etcd_lease_grant(yr_etcd *client, const yr_etcd_grant *grant,
                                  yurpc_etcd_reply_fn *fn, void *context,
                                  yr_etcd_call **ret_call)
 {
-    yr_buf message;
-    yr_buf_init(&message, YR_ETCD_REQUEST_MAX);
-    bool is_repeatable = grant->is_idempotent && grant->id != 0;
-    yr_call_request request = {.method = &grant_method,
-                               .message = &message,
-                               .timeout_ms = grant->timeout_ms,
-                               .is_idempotent = is_repeatable,
-                               .granted_id = is_repeatable ? grant->id : 0};
-    yurpc_status status = yr_encode_lease_grant(grant->id, grant->ttl_s, &message);
-    return begin(client, status, &request, (receiver){fn, context, ret_call});
+    yr_call_request request;
+    yurpc_status status = yr_call_request_grant(&request, grant);
+    return begin(client, status, &request, (reply_receiver){fn, context, ret_call});
 }
 
 yurpc_status yr_etcd_lease_revoke(yr_etcd *client, int64_t id,
                                   const yr_etcd_call_options *options, yurpc_etcd_reply_fn *fn,
                                   void *context, yr_etcd_call **ret_call)
 {
-    const yr_etcd_call_options *how = options == NULL ? &default_options : options;
-    yr_buf message;
-    yr_buf_init(&message, YR_ETCD_REQUEST_MAX);
-    yr_call_request request = {.method = &revoke_method,
-                               .message = &message,
-                               .timeout_ms = how->timeout_ms,
-                               .is_idempotent = how->is_idempotent};
-    yurpc_status status = yr_encode_lease_revoke(id, &message);
-    return begin(client, status, &request, (receiver){fn, context, ret_call});
+    yr_call_request request;
+    yurpc_status status = yr_call_request_revoke(&request, id, options);
+    return begin(client, status, &request, (reply_receiver){fn, context, ret_call});
 }
 
 yurpc_status yr_etcd_lease_ttl(yr_etcd *client, const yr_etcd_lease_query *query,
                                yurpc_etcd_reply_fn *fn, void *context, yr_etcd_call **ret_call)
 {
-    yr_buf message;
-    yr_buf_init(&message, YR_ETCD_REQUEST_MAX);
-    yr_call_request request = {
-        .method = &ttl_method, .message = &message, .timeout_ms = query->timeout_ms};
-    yurpc_status status = yr_encode_lease_ttl(query->id, query->has_keys, &message);
-    return begin(client, status, &request, (receiver){fn, context, ret_call});
+    yr_call_request request;
+    yurpc_status status = yr_call_request_ttl(&request, query);
+    return begin(client, status, &request, (reply_receiver){fn, context, ret_call});
 }
 
 yurpc_status yr_etcd_status(yr_etcd *client, const yr_etcd_call_options *options,
                             yurpc_etcd_reply_fn *fn, void *context, yr_etcd_call **ret_call)
 {
-    yr_buf message;
-    yr_buf_init(&message, YR_ETCD_REQUEST_MAX);
-    yr_call_request request = {.method = &status_method,
-                               .message = &message,
-                               .timeout_ms = options == NULL ? 0 : options->timeout_ms};
-    return begin(client, YURPC_OK, &request, (receiver){fn, context, ret_call});
+    yr_call_request request;
+    yr_call_request_status(&request, options);
+    return begin(client, YURPC_OK, &request, (reply_receiver){fn, context, ret_call});
 }

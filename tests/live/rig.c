@@ -174,10 +174,11 @@ static void on_created(void *context, int64_t revision)
 static void on_changes(void *context, const yurpc_etcd_changes *changes)
 {
     rig_watch *watch = context;
+    int64_t revision_before = watch->last_revision;
     watch->changes++;
     for (size_t i = 0; i < changes->count; i++) {
         const yurpc_etcd_event *event = &changes->events[i];
-        assert_true(event->kv.mod_revision > watch->last_revision);
+        assert_true(event->kv.mod_revision > revision_before);
         assert_true(event->kv.mod_revision <= changes->revision);
         if (watch->events < RIG_EVENTS_MAX) {
             (void)snprintf(watch->keys[watch->events], 32, "%.*s", (int)event->kv.key.len,
