@@ -1,11 +1,20 @@
 /*
  * The instances of a service, ordered by node: an immutable set, from which the next one is
  * made by applying changes. Rosters are shared by reference; NULL is the empty one.
+ *
+ * A roster is a B+ tree whose nodes are shared between old and new ("path copying"): a change
+ * costs O(log n) nodes of at most YR_ROSTER_WIDTH_MAX slots each, and two rosters are compared
+ * without looking into what they share.
+ *
+ * Source of the technique: Driscoll, Sarnak, Sleator, Tarjan, "Making data structures
+ * persistent", 1989.
  */
 #ifndef YR_REGISTRY_ROSTER_H
 #define YR_REGISTRY_ROSTER_H
 
 #include "registry/snapshot.h"
+
+enum { YR_ROSTER_WIDTH_MAX = 32 };
 
 typedef struct yr_roster yr_roster;
 
@@ -31,5 +40,8 @@ const yurpc_instance *yr_roster_find(const yr_roster *roster, yurpc_bytes node);
 /* Tell what is different in @p now, in the order of nodes. */
 void yr_roster_diff(const yr_roster *old, const yr_roster *now,
                     const yr_snapshot_visitor *visitor, void *context);
+
+/* For tests: whether the whole tree is in order. */
+bool yr_roster_check(const yr_roster *roster);
 
 #endif /* YR_REGISTRY_ROSTER_H */
