@@ -165,23 +165,30 @@ static void conn_break_by_nghttp2(yr_grpc_conn *conn, int rv)
 
 /* ---- What goes out ---- */
 
+/* What was to be sent does not fit, or there is no memory for it. */
+static yurpc_status conn_break_sending(yr_grpc_conn *conn, yurpc_status status)
+{
+    yr_grpc_conn_break(conn, yr_error_new(status, -1, "%s while sending to %s",
+                                          yurpc_status_text(status), conn->authority));
+    return status;
+}
+
 /* Append nghttp2's frames to @p out until it has none or @p len_max bytes are in there. */
 static yurpc_status conn_write_frames(yr_grpc_conn *conn, yr_buf *out, size_t len_max)
 {
     while (out->len < len_max && conn->state != YR_GRPC_CONN_DEAD) {
         const uint8_t *data = NULL;
         ssize_t len = nghttp2_session_mem_send(conn->session, &data);
-        if (len <= 0) {
-            if (len < 0) {
-                conn_break_by_nghttp2(conn, (int)len);
-            }
+        if (len == 0) {
+            break;
+        }
+        if (len < 0) {
+            conn_break_by_nghttp2(conn, (int)len);
             return len == NGHTTP2_ERR_NOMEM ? YURPC_NO_MEMORY : YURPC_OK;
         }
         yurpc_status status = yr_buf_append(out, data, (size_t)len);
         if (status != YURPC_OK) {
-            yr_grpc_conn_break(conn, yr_error_new(status, -1, "%s while sending to %s",
-                                                  yurpc_status_text(status), conn->authority));
-            return status;
+            return conn_break_sending(conn, status);
         }
     }
     return YURPC_OK;
@@ -245,9 +252,7 @@ yurpc_status yr_grpc_conn_output(yr_grpc_conn *conn, yr_buf *out)
     size_t len_max = out->len + YR_GRPC_OUTPUT_STEP;
     yurpc_status status = yr_buf_append(out, conn->out.data, conn->out.len);
     if (status != YURPC_OK) {
-        yr_grpc_conn_break(conn, yr_error_new(status, -1, "%s while sending to %s",
-                                              yurpc_status_text(status), conn->authority));
-        return status;
+        return conn_break_sending(conn, status);
     }
     yr_buf_clear(&conn->out);
     if (conn->state == YR_GRPC_CONN_DEAD) {

@@ -101,9 +101,14 @@ static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame
     return 0;
 }
 
-static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const uint8_t *name,
-                     size_t name_len, const uint8_t *value, size_t value_len, uint8_t flags,
-                     void *user_data)
+static yurpc_bytes bytes_of(nghttp2_rcbuf *buf)
+{
+    nghttp2_vec vec = nghttp2_rcbuf_get_buf(buf);
+    return yr_bytes(vec.base, vec.len);
+}
+
+static int on_header(nghttp2_session *session, const nghttp2_frame *frame, nghttp2_rcbuf *name,
+                     nghttp2_rcbuf *value, uint8_t flags, void *user_data)
 {
     (void)session;
     (void)flags;
@@ -111,8 +116,7 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const
     if (call == NULL || frame->hd.type != NGHTTP2_HEADERS) {
         return 0;
     }
-    yurpc_status status = yr_grpc_headers_add(&call->headers, yr_bytes(name, name_len),
-                                              yr_bytes(value, value_len));
+    yurpc_status status = yr_grpc_headers_add(&call->headers, bytes_of(name), bytes_of(value));
     if (status != YURPC_OK) {
         call_end_with(call, YR_GRPC_RESOURCE_EXHAUSTED,
                       "the headers of the response are larger than allowed");
@@ -334,7 +338,7 @@ static void options_set(nghttp2_option *options)
 static void callbacks_set(nghttp2_session_callbacks *callbacks)
 {
     nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks, on_begin_headers);
-    nghttp2_session_callbacks_set_on_header_callback(callbacks, on_header);
+    nghttp2_session_callbacks_set_on_header_callback2(callbacks, on_header);
     nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, on_frame_recv);
     nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, on_data_chunk);
     nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, on_stream_close);

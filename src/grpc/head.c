@@ -114,7 +114,7 @@ void yr_grpc_timeout_format(int64_t timeout_ms, char ret_text[YR_GRPC_TIMEOUT_SI
     static const struct {
         int64_t ms;
         char name;
-    } units[] = {{1, 'm'}, {1000, 'S'}, {60 * 1000, 'M'}, {60 * 60 * 1000, 'H'}};
+    } units[] = {{1, 'm'}, {1000, 'S'}, {60000, 'M'}, {3600000, 'H'}};
     const int64_t value_max = 99999999; /* eight digits */
     int64_t value = 0;
     char name = 'm';

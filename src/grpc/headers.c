@@ -67,10 +67,11 @@ static void headers_set_message(yr_grpc_headers *headers, yurpc_bytes value)
 static void headers_set_type(yr_grpc_headers *headers, yurpc_bytes value)
 {
     yurpc_bytes wanted = yr_bytes_of_text("application/grpc");
-    bool is_prefix = yr_bytes_have_prefix(value, wanted);
-    char next =
-        is_prefix && value.len > wanted.len ? ((const char *)value.data)[wanted.len] : '\0';
-    headers->is_grpc = is_prefix && (next == '\0' || next == '+' || next == ';' || next == ' ');
+    headers->is_grpc = yr_bytes_have_prefix(value, wanted);
+    if (headers->is_grpc && value.len > wanted.len) {
+        const char *next = (const char *)value.data + wanted.len;
+        headers->is_grpc = *next == '+' || *next == ';' || *next == ' ';
+    }
     yr_free(headers->type);
     headers->type = NULL;
     if (!headers->is_grpc) {

@@ -4,19 +4,29 @@
 
 #include <stdint.h>
 
+/* How long the character is that begins with @p byte; 0: none does. */
+static size_t len_of_lead(uint8_t byte)
+{
+    if (byte < 0x80) {
+        return 1;
+    }
+    if (byte < 0xc2 || byte > 0xf4) {
+        return 0;
+    }
+    return byte < 0xe0 ? 2 : byte < 0xf0 ? 3 : 4;
+}
+
 /* The length of the UTF-8 character at @p at, of which @p len bytes are there; 0: it is none.
  */
 static size_t character_len(const uint8_t *at, size_t len)
 {
     static const uint32_t first_of_len[] = {0, 0, 0x80, 0x800, 0x10000};
-    size_t wanted = at[0] < 0x80   ? 1
-                    : at[0] < 0xc2 ? 0
-                    : at[0] < 0xe0 ? 2
-                    : at[0] < 0xf0 ? 3
-                    : at[0] < 0xf5 ? 4
-                                   : 0;
-    if (wanted < 2 || wanted > len) {
-        return wanted > len ? 0 : wanted;
+    size_t wanted = len_of_lead(at[0]);
+    if (wanted < 2) {
+        return wanted;
+    }
+    if (wanted > len) {
+        return 0;
     }
     uint32_t code = at[0] & (0x7fU >> wanted);
     for (size_t i = 1; i < wanted; i++) {
@@ -26,8 +36,8 @@ static size_t character_len(const uint8_t *at, size_t len)
         code = code << 6 | (at[i] & 0x3fU);
     }
     bool is_surrogate = code >= 0xd800 && code <= 0xdfff;
-    bool is_valid = code >= first_of_len[wanted] && code <= 0x10ffff && !is_surrogate;
-    return is_valid ? wanted : 0;
+    bool is_in_range = code >= first_of_len[wanted] && code <= 0x10ffff;
+    return is_in_range && !is_surrogate ? wanted : 0;
 }
 
 /* Control characters of ASCII and Latin-1, and the two separators that end a line. */

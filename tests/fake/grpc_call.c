@@ -44,15 +44,12 @@ static yr_fake_call *call_of(nghttp2_session *session, int32_t stream_id)
 
 /* ---- The life of a call ---- */
 
-static void free_trailers(yr_fake_call *call)
+static void free_texts(char **texts, size_t count)
 {
-    for (size_t i = 0; i < call->trailer_count; i++) {
-        free((void *)(uintptr_t)call->trailers[i].name);
-        free((void *)(uintptr_t)call->trailers[i].value);
+    for (size_t i = 0; i < count; i++) {
+        free(texts[i]);
     }
-    free(call->trailers);
-    call->trailers = NULL;
-    call->trailer_count = 0;
+    free(texts);
 }
 
 void yr_fake_call_free(yr_fake_call *call)
@@ -66,12 +63,9 @@ void yr_fake_call_free(yr_fake_call *call)
             server->handlers.on_close(server->context, call);
         }
     }
-    for (size_t i = 0; i < call->header_count * 2; i++) {
-        free(call->headers[i]);
-    }
-    free(call->headers);
+    free_texts(call->headers, call->header_count * 2);
+    free_texts(call->trailers, call->trailer_count * 2);
     free(call->path);
-    free_trailers(call);
     yr_fake_blob_free(&call->in);
     yr_fake_blob_free(&call->out);
     free(call);
@@ -119,16 +113,25 @@ size_t yr_fake_call_pending(const yr_fake_call *call)
 
 /* ---- What a call sends ---- */
 
-/* Lend headers to nghttp2, which copies them. The caller frees the array. */
-static nghttp2_nv *fields_of(const yr_fake_header *headers, size_t count)
+static nghttp2_nv field(const char *name, const char *value)
 {
-    nghttp2_nv *fields = alloc(count, sizeof *fields);
-    for (size_t i = 0; i < count; i++) {
-        fields[i] = (nghttp2_nv){
-            (uint8_t *)(uintptr_t)headers[i].name, (uint8_t *)(uintptr_t)headers[i].value,
-            strlen(headers[i].name), strlen(headers[i].value), NGHTTP2_NV_FLAG_NONE};
+    /* nghttp2 declares these without const but does not write to them. */
+    union {
+        const char *in;
+        uint8_t *out;
+    } n = {.in = name}, v = {.in = value};
+    return (nghttp2_nv){n.out, v.out, strlen(name), strlen(value), NGHTTP2_NV_FLAG_NONE};
+}
+
+static void call_submit_trailers(yr_fake_call *call)
+{
+    nghttp2_nv *fields = alloc(call->trailer_count, sizeof *fields);
+    for (size_t i = 0; i < call->trailer_count; i++) {
+        fields[i] = field(call->trailers[i * 2], call->trailers[i * 2 + 1]);
     }
-    return fields;
+    check(nghttp2_submit_trailer(call->conn->session, call->stream_id, fields,
+                                 call->trailer_count));
+    free(fields);
 }
 
 static ssize_t on_read(nghttp2_session *session, int32_t stream_id, uint8_t *buf, size_t length,
@@ -158,9 +161,7 @@ static ssize_t on_read(nghttp2_session *session, int32_t stream_id, uint8_t *buf
         *data_flags |= NGHTTP2_DATA_FLAG_EOF;
         if (call->trailer_count > 0) {
             *data_flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;
-            nghttp2_nv *fields = fields_of(call->trailers, call->trailer_count);
-            check(nghttp2_submit_trailer(session, stream_id, fields, call->trailer_count));
-            free(fields);
+            call_submit_trailers(call);
         }
     }
     return (ssize_t)len;
@@ -173,7 +174,10 @@ void yr_fake_call_send_raw_headers(yr_fake_call *call, const yr_fake_header *hea
         return;
     }
     nghttp2_data_provider provider = {.read_callback = on_read};
-    nghttp2_nv *fields = fields_of(headers, count);
+    nghttp2_nv *fields = alloc(count, sizeof *fields);
+    for (size_t i = 0; i < count; i++) {
+        fields[i] = field(headers[i].name, headers[i].value);
+    }
     call->has_headers = true;
     call->has_ended = is_end;
     check(nghttp2_submit_response(call->conn->session, call->stream_id, fields, count,
@@ -228,11 +232,11 @@ void yr_fake_call_end_raw(yr_fake_call *call, const yr_fake_header *trailers, si
         return;
     }
     yr_fake_call_send_headers(call);
-    call->trailers = alloc(count, sizeof *trailers);
+    call->trailers = alloc(count * 2, sizeof *call->trailers);
     call->trailer_count = count;
     for (size_t i = 0; i < count; i++) {
-        call->trailers[i].name = copy_text(trailers[i].name, strlen(trailers[i].name));
-        call->trailers[i].value = copy_text(trailers[i].value, strlen(trailers[i].value));
+        call->trailers[i * 2] = copy_text(trailers[i].name, strlen(trailers[i].name));
+        call->trailers[i * 2 + 1] = copy_text(trailers[i].value, strlen(trailers[i].value));
     }
     call->has_ended = true;
     call_resume(call);
@@ -299,9 +303,8 @@ static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame
     return 0;
 }
 
-static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const uint8_t *name,
-                     size_t name_len, const uint8_t *value, size_t value_len, uint8_t flags,
-                     void *user_data)
+static int on_header(nghttp2_session *session, const nghttp2_frame *frame, nghttp2_rcbuf *name,
+                     nghttp2_rcbuf *value, uint8_t flags, void *user_data)
 {
     (void)flags;
     (void)user_data;
@@ -309,15 +312,18 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const
     if (call == NULL) {
         return 0;
     }
+    nghttp2_vec n = nghttp2_rcbuf_get_buf(name);
+    nghttp2_vec v = nghttp2_rcbuf_get_buf(value);
     size_t count = call->header_count++;
-    call->headers = realloc(call->headers, (count + 1) * 2 * sizeof *call->headers);
-    if (call->headers == NULL) {
+    char **headers = realloc(call->headers, (count + 1) * 2 * sizeof *headers);
+    if (headers == NULL) {
         abort();
     }
-    call->headers[count * 2] = copy_text(name, name_len);
-    call->headers[count * 2 + 1] = copy_text(value, value_len);
-    if (strcmp(call->headers[count * 2], ":path") == 0 && call->path == NULL) {
-        call->path = copy_text(value, value_len);
+    call->headers = headers;
+    headers[count * 2] = copy_text(n.base, n.len);
+    headers[count * 2 + 1] = copy_text(v.base, v.len);
+    if (strcmp(headers[count * 2], ":path") == 0 && call->path == NULL) {
+        call->path = copy_text(v.base, v.len);
     }
     return 0;
 }
@@ -458,7 +464,7 @@ nghttp2_session *yr_fake_session_new(yr_fake_conn *conn)
     nghttp2_session *session = NULL;
     check(nghttp2_session_callbacks_new(&callbacks));
     nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks, on_begin_headers);
-    nghttp2_session_callbacks_set_on_header_callback(callbacks, on_header);
+    nghttp2_session_callbacks_set_on_header_callback2(callbacks, on_header);
     nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, on_frame_recv);
     nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, on_data_chunk);
     nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, on_stream_close);

@@ -53,7 +53,7 @@ struct yr_fake_call {
     yr_fake_blob in;  /* a message under way */
     yr_fake_blob out; /* framed messages */
     size_t out_at;
-    yr_fake_header *trailers; /* owned with its strings */
+    char **trailers; /* name, value, … */
     size_t trailer_count;
     bool has_headers;  /* the response's were sent */
     bool has_ended;    /* no more may be sent */

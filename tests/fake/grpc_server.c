@@ -284,8 +284,8 @@ yurpc_status yr_fake_server_listen(yr_fake_server *server)
     if (server->listener != NULL || server->io == NULL) {
         return YURPC_OK;
     }
-    yurpc_status status = yr_io_listen(server->io, server->host, server->port, on_accept, server,
-                                       &server->listener);
+    yurpc_status status = yr_io_listen(server->io, server->host, server->port, on_accept,
+                                       server, &server->listener);
     if (status == YURPC_OK) {
         server->port = yr_listener_port(server->listener);
     }
@@ -359,14 +359,12 @@ const yr_fake_stats *yr_fake_server_stats(const yr_fake_server *server)
 
 yr_fake_conn *yr_fake_server_newest(const yr_fake_server *server)
 {
-    const yr_list *first = server->conns.next;
-    return first == &server->conns ? NULL
-                                   : YR_CONTAINER_OF((uintptr_t)first, yr_fake_conn, link);
+    yr_list *first = server->conns.next;
+    return first == &server->conns ? NULL : YR_CONTAINER_OF(first, yr_fake_conn, link);
 }
 
 yr_fake_conn *yr_fake_conn_older(const yr_fake_conn *conn)
 {
-    const yr_list *next = conn->link.next;
-    return next == &conn->server->conns ? NULL
-                                        : YR_CONTAINER_OF((uintptr_t)next, yr_fake_conn, link);
+    yr_list *next = conn->link.next;
+    return next == &conn->server->conns ? NULL : YR_CONTAINER_OF(next, yr_fake_conn, link);
 }

@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+enum { MINUTE_MS = 60000, HOUR_MS = 3600000 };
+
 static void a_call_without_an_answer_ends_at_its_deadline(void **state)
 {
     pair *p = *state;
@@ -49,7 +51,7 @@ static void a_deadline_counts_from_the_call_and_not_from_the_last_event(void **s
 {
     pair *p = *state;
     heard call;
-    p->now_ms += 3600 * 1000; /* nothing was fed for an hour */
+    p->now_ms += HOUR_MS; /* nothing was fed for an hour */
     yr_grpc_request request = unary("/echo", "x");
     request.deadline_ms = 1000;
     pair_begin(p, &request, &call);
@@ -124,7 +126,7 @@ static void an_hour_of_silence_keeps_to_etcds_ping_policy(void **state)
     yr_grpc_request request = stream("/silent");
     pair_begin(p, &request, &call);
     pair_pump(p);
-    int64_t end_ms = p->now_ms + 3600 * 1000;
+    int64_t end_ms = p->now_ms + HOUR_MS;
     while (p->now_ms < end_ms) {
         pair_wait(p, yr_grpc_conn_next_ms(p->conn) - p->now_ms);
     }
@@ -142,7 +144,7 @@ static void calls_that_come_and_go_keep_to_etcds_ping_policy(void **state)
     for (int i = 0; i < 1000; i++) {
         yr_grpc_call *handle = pair_begin(p, &request, &call);
         pair_pump(p);
-        for (int64_t waited = 0; waited < 5600 + i * 10; waited += 100) {
+        for (int64_t waited = 0; waited < 5600 + i * INT64_C(10); waited += 100) {
             pair_wait(p, 100);
         }
         yr_grpc_call_cancel(handle);
@@ -200,7 +202,7 @@ static void silence_before_a_call_is_not_held_against_the_peer(void **state)
 {
     pair *p = *state;
     heard call;
-    p->now_ms += 600 * 1000;
+    p->now_ms += 10L * MINUTE_MS;
     yr_fake_server_set_now(p->server, p->now_ms);
     yr_grpc_request request = stream("/silent");
     pair_begin(p, &request, &call);
@@ -217,7 +219,7 @@ static void a_tick_that_comes_late_gives_the_peer_another_chance(void **state)
     pair_pump(p);
     yr_fake_conn_freeze(p->peer);
     pair_wait(p, YR_GRPC_PING_AFTER_MS);
-    pair_wait(p, 60 * 1000); /* we were stopped: the answer may lie unread */
+    pair_wait(p, MINUTE_MS); /* we were stopped: the answer may lie unread */
     assert_int_equal(call.ends, 0);
     yr_fake_conn_thaw(p->peer);
     pair_pump(p);
@@ -226,7 +228,7 @@ static void a_tick_that_comes_late_gives_the_peer_another_chance(void **state)
 
     yr_fake_conn_freeze(p->peer);
     pair_wait(p, YR_GRPC_PING_AFTER_MS);
-    pair_wait(p, 60 * 1000);
+    pair_wait(p, MINUTE_MS);
     pair_wait(p, YR_GRPC_PING_ACK_MS);
     assert_int_equal(call.ends, 1); /* but only one */
 }

@@ -10,6 +10,18 @@ typedef struct output {
     size_t len;
 } output;
 
+static void take(output *out, const yr_grpc_part *part)
+{
+    assert_true(part->bytes.len <= part->message_len);
+    if (part->bytes.len > 0) {
+        memcpy(out->text + out->len, part->bytes.data, part->bytes.len);
+    }
+    out->len += part->bytes.len;
+    if (part->is_last) {
+        out->text[out->len++] = '|';
+    }
+}
+
 static yurpc_status feed(yr_grpc_deframer *deframer, const void *data, size_t len, output *out)
 {
     yurpc_bytes input = {data, len};
@@ -21,14 +33,7 @@ static yurpc_status feed(yr_grpc_deframer *deframer, const void *data, size_t le
             return status;
         }
         if (has_part) {
-            assert_true(part.bytes.len <= part.message_len);
-            if (part.bytes.len > 0) {
-                memcpy(out->text + out->len, part.bytes.data, part.bytes.len);
-            }
-            out->len += part.bytes.len;
-            if (part.is_last) {
-                out->text[out->len++] = '|';
-            }
+            take(out, &part);
         }
     }
     assert_int_equal(input.len, 0);
