@@ -12,10 +12,10 @@ enum { YR_ROSTER_LEVELS_MAX = 16 }; /* far above what 32 bits of instances need 
 
 /* What every node begins with. */
 struct yr_roster {
-    _Atomic uint32_t refs;
-    uint16_t level; /* 0: a leaf; else one more than the children's */
-    uint16_t width; /* slots in use, 1 … YR_ROSTER_WIDTH_MAX */
-    uint32_t count; /* instances below */
+    _Alignas(void *) _Atomic uint32_t refs; /* slots follow, which are pointers */
+    uint16_t level;                         /* 0: a leaf; else one more than the children's */
+    uint16_t width;                         /* slots in use, 1 … YR_ROSTER_WIDTH_MAX */
+    uint32_t count;                         /* instances below */
     uint32_t draining;
 };
 
