@@ -79,7 +79,6 @@ static void visit_end(yr_local_queue *queue)
     yr_list ended;
     yr_list_init(&ended);
     yr_list_move_all(&ended, &queue->running);
-    queue->is_visiting = false;
     const yr_local_outcome outcome = {.is_open = queue->store.db != NULL,
                                       .generation = queue->store.generation,
                                       .damaged = queue->store.damaged,
@@ -96,6 +95,8 @@ static void visit_end(yr_local_queue *queue)
         job->done(job, job->status, error);
         yurpc_error_free(error);
     }
+    /* Only now: what the done functions touch is not the pool's meanwhile. */
+    queue->is_visiting = false;
     pump(queue);
 }
 
