@@ -21,10 +21,11 @@ typedef struct method {
 
 static void answer_status(yr_fake_turn *turn)
 {
-    static char version[] = "3.5.16";
+    static char newer[] = "3.5.16";
+    static char older[] = "3.4.23";
     Etcdserverpb__StatusResponse response = ETCDSERVERPB__STATUS_RESPONSE__INIT;
     response.header = yr_fake_turn_header(turn);
-    response.version = version;
+    response.version = turn->fake->options.is_34 ? older : newer;
     response.leader = turn->fake->members[0].id;
     response.raft_term = turn->fake->raft_term;
     yr_fake_turn_answer(turn, &response.base);
@@ -312,7 +313,8 @@ static void on_message(void *context, yr_fake_call *call, yurpc_bytes message)
     ProtobufCMessage *decoded =
         protobuf_c_message_unpack(data->method->request, NULL, message.len, message.data);
     if (decoded == NULL) {
-        yr_fake_call_end(call, YR_GRPC_INTERNAL, "grpc: error unmarshalling request");
+        yr_fake_call_end(call, YR_GRPC_INTERNAL,
+                         "grpc: error unmarshalling request: unexpected EOF");
         return;
     }
     if (decoded->n_unknown_fields > 0) {

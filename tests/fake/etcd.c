@@ -114,6 +114,15 @@ yurpc_status yr_fake_etcd_add_member(yr_fake_etcd *fake, yr_io *io, const char *
     return YURPC_OK;
 }
 
+static yr_fake_store *make_store(const yr_fake_etcd *fake)
+{
+    yr_fake_store *store = yr_fake_store_new();
+    if (fake->options.is_34) {
+        yr_fake_store_forget_deletions_at_border(store);
+    }
+    return store;
+}
+
 yurpc_status yr_fake_etcd_new(yr_io *io, const char *host, uint16_t port,
                               const yr_fake_etcd_options *options, yr_fake_etcd **ret_fake)
 {
@@ -127,7 +136,7 @@ yurpc_status yr_fake_etcd_new(yr_io *io, const char *host, uint16_t port,
     }
     fake->is_running = true;
     fake->raft_term = FIRST_TERM;
-    fake->store = yr_fake_store_new();
+    fake->store = make_store(fake);
     fake->started_at_ms = yr_io_now_ms(io);
     yr_fake_leases_init(&fake->leases);
     yr_timer_init(&fake->expiry, on_look, fake);
@@ -225,7 +234,7 @@ yurpc_status yr_fake_etcd_restart(yr_fake_etcd *fake, bool is_wiped)
     if (is_wiped) {
         yr_fake_leases_clear(&fake->leases);
         yr_fake_store_free(fake->store);
-        fake->store = yr_fake_store_new();
+        fake->store = make_store(fake);
         fake->raft_term = FIRST_TERM - 1;
         if (fake->options.on_commit != NULL) {
             fake->options.on_commit(fake->options.context, NULL, 0);

@@ -27,6 +27,7 @@ typedef struct yr_fake_etcd yr_fake_etcd;
 
 typedef struct yr_fake_etcd_options {
     uint64_t cluster_id; /* 0: a fixed one */
+    bool is_34;          /* as etcd 3.4.23, where it differs from 3.5.16 */
 
     /*
      * The witness: called after each transaction that wrote, whoever made it (expiry too), with

@@ -344,8 +344,17 @@ static refusal check_branch(const yr_fake_etcd *fake, Etcdserverpb__RequestOp *c
     return refused;
 }
 
-static Etcdserverpb__ResponseOp *do_op(yr_fake_turn *turn, const Etcdserverpb__RequestOp *op,
-                                       Etcdserverpb__ResponseHeader *header)
+/* The answers inside a transaction have only a revision: how far it had come by then. */
+static Etcdserverpb__ResponseHeader *make_op_header(yr_fake_turn *turn)
+{
+    const yr_fake_store *store = turn->fake->store;
+    Etcdserverpb__ResponseHeader *header = yr_fake_turn_alloc(turn, sizeof(*header));
+    etcdserverpb__response_header__init(header);
+    header->revision = yr_fake_store_revision(store) + yr_fake_store_is_dirty(store);
+    return header;
+}
+
+static Etcdserverpb__ResponseOp *do_op(yr_fake_turn *turn, const Etcdserverpb__RequestOp *op)
 {
     Etcdserverpb__ResponseOp *response = yr_fake_turn_alloc(turn, sizeof(*response));
     etcdserverpb__response_op__init(response);
@@ -353,17 +362,17 @@ static Etcdserverpb__ResponseOp *do_op(yr_fake_turn *turn, const Etcdserverpb__R
     case ETCDSERVERPB__REQUEST_OP__REQUEST_REQUEST_RANGE:
         response->response_case = ETCDSERVERPB__RESPONSE_OP__RESPONSE_RESPONSE_RANGE;
         response->response_range = do_range(turn, op->request_range);
-        response->response_range->header = header;
+        response->response_range->header = make_op_header(turn);
         break;
     case ETCDSERVERPB__REQUEST_OP__REQUEST_REQUEST_PUT:
         response->response_case = ETCDSERVERPB__RESPONSE_OP__RESPONSE_RESPONSE_PUT;
         response->response_put = do_put(turn, op->request_put);
-        response->response_put->header = header;
+        response->response_put->header = make_op_header(turn);
         break;
     case ETCDSERVERPB__REQUEST_OP__REQUEST_REQUEST_DELETE_RANGE:
         response->response_case = ETCDSERVERPB__RESPONSE_OP__RESPONSE_RESPONSE_DELETE_RANGE;
         response->response_delete_range = do_delete(turn, op->request_delete_range);
-        response->response_delete_range->header = header;
+        response->response_delete_range->header = make_op_header(turn);
         break;
     case ETCDSERVERPB__REQUEST_OP__REQUEST__NOT_SET:
     case _ETCDSERVERPB__REQUEST_OP__REQUEST__CASE_IS_INT_SIZE:
@@ -402,15 +411,11 @@ void yr_fake_kv_txn(yr_fake_turn *turn)
         yr_fake_turn_refuse(turn, refused.code, refused.text);
         return;
     }
-    /* The answers inside have only a revision, that of the whole. */
-    Etcdserverpb__ResponseHeader header = ETCDSERVERPB__RESPONSE_HEADER__INIT;
     response.responses = yr_fake_turn_alloc(turn, (count + 1) * sizeof(*response.responses));
     for (; response.n_responses < count; response.n_responses++) {
-        response.responses[response.n_responses] =
-            do_op(turn, ops[response.n_responses], &header);
+        response.responses[response.n_responses] = do_op(turn, ops[response.n_responses]);
     }
     yr_fake_etcd_commit(turn->fake);
-    header.revision = yr_fake_store_revision(turn->fake->store);
     response.header = yr_fake_turn_header(turn);
     yr_fake_turn_answer(turn, &response.base);
 }

@@ -107,7 +107,9 @@ void yr_fake_lease_service_time_to_live(yr_fake_turn *turn)
     response.id = request->id;
     response.ttl = -1;
     if (lease != NULL) {
-        response.ttl = (lease->expires_at_ms - yr_io_now_ms(turn->fake->io)) / 1000;
+        /* Whole seconds; a moment has always passed. */
+        int64_t left_ms = lease->expires_at_ms - yr_io_now_ms(turn->fake->io) - 1;
+        response.ttl = left_ms > 0 ? left_ms / 1000 : 0;
         response.granted_ttl = lease->ttl_s;
     }
     if (lease != NULL && request->keys) {

@@ -14,6 +14,7 @@ struct yr_fake_store {
     size_t committed_count; /* writes that belong to ended transactions */
     int64_t revision;
     int64_t compacted;
+    bool forgets_deletions_at_border;
 };
 
 /* ---- Spans ---- */
@@ -162,9 +163,14 @@ size_t yr_fake_store_write_from(const yr_fake_store *store, int64_t revision)
 
 bool yr_fake_store_is_visible(const yr_fake_store *store, const yr_fake_version *version)
 {
-    /* Compacting at the revision of a deletion takes the deletion away as well. */
-    return version->mod_revision > store->compacted ||
-           (version->mod_revision == store->compacted && version->version > 0);
+    bool is_border = version->mod_revision == store->compacted;
+    bool is_forgotten = version->version == 0 && store->forgets_deletions_at_border;
+    return version->mod_revision > store->compacted || (is_border && !is_forgotten);
+}
+
+void yr_fake_store_forget_deletions_at_border(yr_fake_store *store)
+{
+    store->forgets_deletions_at_border = true;
 }
 
 /* ---- Writing ---- */

@@ -69,6 +69,9 @@ size_t yr_fake_store_write_from(const yr_fake_store *store, int64_t revision);
 /* Whether a watch may still see this write: it is not below what was compacted. */
 bool yr_fake_store_is_visible(const yr_fake_store *store, const yr_fake_version *version);
 
+/* From now on a deletion at the very revision of a compaction is gone, too, as in etcd 3.4. */
+void yr_fake_store_forget_deletions_at_border(yr_fake_store *store);
+
 /* ---- Writing ---- */
 
 void yr_fake_store_put(yr_fake_store *store, yurpc_bytes key, yurpc_bytes value, int64_t lease);

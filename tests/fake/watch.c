@@ -22,6 +22,7 @@ typedef struct watch {
     bool has_prev_kv;
     bool has_progress;
     bool may_fragment;
+    bool is_over;  /* compacted away; keeps its id until the client cancels it, as in etcd */
     bool is_quiet; /* had no events since the last look at progress */
 } watch;
 
@@ -110,7 +111,7 @@ static void send_events(yr_fake_watch_stream *stream, watch *watching, Mvccpb__E
 static bool is_wanted(const watch *watching, const yr_fake_version *version)
 {
     bool is_delete = version->version == 0;
-    return version->mod_revision >= watching->min_revision &&
+    return !watching->is_over && version->mod_revision >= watching->min_revision &&
            yr_fake_span_has(&watching->span, version->key) &&
            !(is_delete ? watching->has_no_deletes : watching->has_no_puts);
 }
@@ -274,7 +275,7 @@ static void cancel_compacted(yr_fake_watch_stream *stream, watch *watching, cons
     response.compact_revision = compacted;
     response.cancel_reason = (char *)yr_fake_binary(yr_bytes_of_text(reason)).data;
     send_notice(stream, &response, 0);
-    remove_watch(stream, watching);
+    watching->is_over = true;
 }
 
 static void create_watch(yr_fake_watch_stream *stream,
@@ -342,7 +343,7 @@ static void on_progress_due(void *context)
     yr_fake_watch_stream *stream = context;
     for (yr_list *link = stream->watches.next; link != &stream->watches; link = link->next) {
         watch *watching = YR_CONTAINER_OF(link, watch, link);
-        if (watching->has_progress && watching->is_quiet) {
+        if (watching->has_progress && watching->is_quiet && !watching->is_over) {
             send_progress(stream, watching->id);
         }
         watching->is_quiet = true;
@@ -418,7 +419,11 @@ size_t yr_fake_etcd_watch_count(const yr_fake_etcd *fake)
     size_t count = 0;
     for (yr_list *link = fake->watch_streams.next; link != &fake->watch_streams;
          link = link->next) {
-        count += YR_CONTAINER_OF(link, yr_fake_watch_stream, link)->watch_count;
+        yr_fake_watch_stream *stream = YR_CONTAINER_OF(link, yr_fake_watch_stream, link);
+        for (yr_list *inner = stream->watches.next; inner != &stream->watches;
+             inner = inner->next) {
+            count += !YR_CONTAINER_OF(inner, watch, link)->is_over;
+        }
     }
     return count;
 }
