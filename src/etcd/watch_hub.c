@@ -65,8 +65,17 @@ static void watch_send_create(yr_etcd_watch *watch)
     yr_buf message;
     yr_buf_init(&message, YR_ETCD_REQUEST_MAX);
     yr_list_append(&watch->hub->creating, &watch->creation->node);
-    yurpc_status status =
-        yr_encode_watch_create(watch->id, watch->next_revision, &watch->options, &message);
+    if (!yr_timer_is_running(&watch->hub->creation_timer)) {
+        yr_timer_start(watch->hub->client->io, &watch->hub->creation_timer,
+                       YR_WATCH_CREATE_MS);
+    }
+    /*
+     * One revision early, and what comes too early is dropped: servers accept a watch from just
+     * the revision that was compacted, but have lost the deletions of that revision (fixed in
+     * etcd 3.4.36 and 3.5.18). This way they say that it was compacted.
+     */
+    int64_t from = watch->next_revision > 1 ? watch->next_revision - 1 : watch->next_revision;
+    yurpc_status status = yr_encode_watch_create(watch->id, from, &watch->options, &message);
     send_request(watch->hub, status, &message);
 }
 
@@ -155,6 +164,7 @@ static void watch_unlink(yr_etcd_watch *watch)
     if (hub->by_id.count == 0) {
         yr_duplex_unwant(&hub->stream);
         yr_timer_stop(hub->client->io, &hub->progress_timer);
+        yr_timer_stop(hub->client->io, &hub->creation_timer);
         forget_creations(hub);
     }
 }
@@ -301,10 +311,29 @@ static void watch_created(yr_etcd_watch *watch, const yr_watch_message *message)
     watch_report_fresh_if_it_is(watch);
 }
 
+/* The connection lives, but a watch on this stream would be deaf for ever. */
+static void on_creation_due(void *context)
+{
+    yr_watch_hub *hub = context;
+    if (yr_list_is_empty(&hub->creating)) {
+        return;
+    }
+    yurpc_error *error = yr_error_new(YURPC_UNAVAILABLE, -1,
+                                      "etcd did not take up a watch within %d ms",
+                                      YR_WATCH_CREATE_MS);
+    yr_duplex_restart(&hub->stream, error);
+    yurpc_error_free(error);
+}
+
 /* The answer to the oldest open create request. */
 static void creation_answered(yr_watch_hub *hub, const yr_watch_message *message)
 {
     yr_list *node = yr_list_take_first(&hub->creating);
+    if (yr_list_is_empty(&hub->creating)) {
+        yr_timer_stop(hub->client->io, &hub->creation_timer);
+    } else {
+        yr_timer_start(hub->client->io, &hub->creation_timer, YR_WATCH_CREATE_MS);
+    }
     watch_creation *answered =
         node == NULL ? NULL : YR_CONTAINER_OF(node, watch_creation, node);
     if (answered == NULL) {
@@ -455,6 +484,7 @@ static void on_cut(void *context, const yurpc_error *error)
 {
     yr_watch_hub *hub = context;
     yr_timer_stop(hub->client->io, &hub->progress_timer);
+    yr_timer_stop(hub->client->io, &hub->creation_timer);
     forget_creations(hub);
     for (yr_list *node = hub->watches.next; node != &hub->watches; node = node->next) {
         watch_at(node)->is_open = false;
@@ -575,6 +605,7 @@ void yr_watch_hub_init(yr_watch_hub *hub, yr_etcd *client)
     yr_list_init(&hub->creating);
     yr_map_init(&hub->by_id, seed);
     yr_timer_init(&hub->progress_timer, on_progress_due, hub);
+    yr_timer_init(&hub->creation_timer, on_creation_due, hub);
     yr_duplex_init(&hub->stream, client, "/etcdserverpb.Watch/Watch", &events, hub);
 }
 

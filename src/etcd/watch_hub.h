@@ -21,6 +21,7 @@ enum {
     YR_WATCHES_MAX = 10000,
     YR_WATCH_FRAGMENTS_MAX = 256 * 1024 * 1024, /* bytes of one revision's parts, decoded */
     YR_WATCH_PROGRESS_MS = 1000, /* how often to ask while a watch has to catch up */
+    YR_WATCH_CREATE_MS = 5000,   /* then a stream on which no create is answered is given up */
     YR_WATCH_SYNC_MS = 250,      /* how long a server may need that cannot be asked */
 };
 
@@ -32,6 +33,7 @@ typedef struct yr_watch_hub {
     yr_list creating; /* in the order in which etcd will answer */
     int64_t last_id;
     yr_timer progress_timer;
+    yr_timer creation_timer; /* runs while a create request is not answered */
     yr_list *cursor; /* the next watch to be visited; NULL: none are */
     const yr_etcd_watch
         *delivering; /* whose callback runs; NULL when it was stopped in there */

@@ -1,0 +1,130 @@
+/**
+ * @file
+ * The connection to an etcd cluster.
+ *
+ * A client is on one endpoint at a time. When that fails it goes to the next one by itself;
+ * calls wait for a connection within their time, and what may be repeated is repeated. A call
+ * that may or may not have been done, and must not be done twice, ends with
+ * YURPC_UNKNOWN_OUTCOME, or YURPC_TIMEOUT.
+ *
+ * The plain names block; those with _async take a callback, which runs exactly once if the
+ * call returns YURPC_OK, on the client's loop, and never inside the call.
+ *
+ * Threads: any function may be called from any thread, and inside callbacks unless it blocks;
+ * there a blocking call returns YURPC_WOULD_DEADLOCK. In a child of fork() each call returns
+ * YURPC_FORKED, and closing only forgets.
+ */
+#ifndef YURPC_ETCD_CLIENT_H
+#define YURPC_ETCD_CLIENT_H
+
+#include <yurpc/etcd_data.h>
+#include <yurpc/log.h>
+
+YURPC_BEGIN_DECLS
+
+/** A client of an etcd cluster. */
+typedef struct yurpc_etcd yurpc_etcd;
+
+/**
+ * The connection came (@p error is NULL) or went; only changes are reported. Runs on the loop;
+ * must not block.
+ */
+typedef void yurpc_etcd_connection_fn(void *context, bool is_connected,
+                                      const yurpc_error *error);
+
+/** How to reach etcd. Initialise with YURPC_ETCD_CONFIG_INIT. */
+typedef struct yurpc_etcd_config {
+    size_t size;                 /**< set by the initialiser; how the ABI grows */
+    const char *endpoints;       /**< "http://host:port[,…]"; NULL: http://localhost:2379 */
+    uint32_t connect_timeout_ms; /**< of one attempt; 0: 2000 */
+    uint32_t timeout_ms;         /**< of calls that name none, and of each attempt; 0: 3000 */
+    bool is_host_driven;         /**< no thread: the program calls yurpc_etcd_step() */
+    yurpc_etcd_connection_fn *on_connection; /**< NULL: not reported */
+    void *context;                           /**< given to @c on_connection */
+    yurpc_log_fn *log;                       /**< NULL: silent */
+    void *log_context;                       /**< given to @c log */
+    yurpc_log_level log_level;               /**< messages above it are not made */
+} yurpc_etcd_config;
+
+/** Initialiser for yurpc_etcd_config. */
+#define YURPC_ETCD_CONFIG_INIT                                                               \
+    {                                                                                        \
+        sizeof(yurpc_etcd_config), NULL, 0, 0, false, NULL, NULL, NULL, NULL, YURPC_LOG_WARN \
+    }
+
+/**
+ * Open a client. Begins to connect, and waits for nothing: that etcd cannot be reached is not
+ * an error here.
+ *
+ * @param config     NULL for the defaults. Copied.
+ * @param ret_client Receives the client, to be passed to yurpc_etcd_close(). Untouched on
+ * failure.
+ * @param ret_error  May be NULL; receives the details, to be freed.
+ * @retval YURPC_INVALID      an endpoint cannot be understood; the text says which and why.
+ * @retval YURPC_UNSUPPORTED  an https endpoint.
+ * @retval YURPC_IO           no thread or descriptor could be had.
+ * @retval YURPC_NO_MEMORY    nothing was opened.
+ */
+YURPC_API YURPC_NODISCARD yurpc_status yurpc_etcd_open(const yurpc_etcd_config *config,
+                                                       yurpc_etcd **ret_client,
+                                                       yurpc_error **ret_error);
+
+/**
+ * Close and free @p client, with its keepalives and watches, whose handles must not be used
+ * any more. Open calls end with YURPC_CANCELED before it returns. NULL is allowed. Inside a
+ * callback it returns at once, and the rest is done later.
+ */
+YURPC_API void yurpc_etcd_close(yurpc_etcd *client);
+
+/* ---- Replies ---- */
+
+/**
+ * Keep a reply that a callback was given: it is the caller's now, to be passed to
+ * yurpc_etcd_reply_free(). Only inside that callback, once, and not for a part of a reply.
+ */
+YURPC_API yurpc_etcd_reply *yurpc_etcd_reply_detach(const yurpc_etcd_reply *reply);
+
+/** Free a reply with all it points to; NULL is allowed. */
+YURPC_API void yurpc_etcd_reply_free(yurpc_etcd_reply *reply);
+
+/* ---- The server ---- */
+
+/**
+ * The state of the member that the client is on.
+ *
+ * @param client    The client.
+ * @param ret_reply Receives the reply, to be freed. Untouched on failure.
+ * @param ret_error May be NULL; receives the details, to be freed.
+ * @retval YURPC_UNAVAILABLE  or YURPC_TIMEOUT: etcd could not be reached.
+ */
+YURPC_API YURPC_NODISCARD yurpc_status yurpc_etcd_status(yurpc_etcd *client,
+                                                         yurpc_etcd_reply **ret_reply,
+                                                         yurpc_error **ret_error);
+
+/** yurpc_etcd_status() without waiting. */
+YURPC_API YURPC_NODISCARD yurpc_status yurpc_etcd_status_async(yurpc_etcd *client,
+                                                               yurpc_etcd_reply_fn *callback,
+                                                               void *context);
+
+/* ---- For programs with an event loop of their own (config.is_host_driven) ---- */
+
+/** A descriptor that becomes readable when yurpc_etcd_step() has something to do; -1: none. */
+YURPC_API int yurpc_etcd_fd(const yurpc_etcd *client);
+
+/** How long poll(2) may wait before the next step, in ms; -1: until the descriptor is readable.
+ */
+YURPC_API int yurpc_etcd_timeout_ms(const yurpc_etcd *client);
+
+/**
+ * Do what is due, without waiting. Callbacks run inside. Always on the same thread.
+ *
+ * @param client  The client.
+ * @retval YURPC_INVALID         the client has a thread of its own.
+ * @retval YURPC_WOULD_DEADLOCK  inside a callback.
+ * @retval YURPC_FORKED          in a child of fork().
+ */
+YURPC_API YURPC_NODISCARD yurpc_status yurpc_etcd_step(yurpc_etcd *client);
+
+YURPC_END_DECLS
+
+#endif /* YURPC_ETCD_CLIENT_H */
