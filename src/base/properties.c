@@ -95,33 +95,32 @@ static bool is_continued(yurpc_bytes line)
 }
 
 /*
- * Put the next logical line into `logical`; left empty at the end of the text. A comment may
- * also stand where nothing but continued empty lines came before, as in Java.
+ * Put the next logical line into `logical`; left empty when there is none. A comment may also
+ * stand where nothing but continued empty lines came before, as in Java.
  */
 static yurpc_status take_logical_line(properties_parser *parser)
 {
     yr_buf_clear(&parser->logical);
     bool is_open = true;
-    while (is_open && parser->left.len > 0) {
-        if (parser->logical.len == 0) {
+    while (parser->left.len > 0 && (is_open || parser->logical.len == 0)) {
+        bool is_empty = parser->logical.len == 0;
+        if (is_empty) {
             parser->line = parser->line_next;
         }
         yurpc_bytes line = without_leading_blanks(take_natural_line(parser));
         const uint8_t *data = line.data;
-        bool is_comment = line.len > 0 && (data[0] == '#' || data[0] == '!');
-        if (parser->logical.len == 0 && (line.len == 0 || is_comment)) {
+        if (is_empty && (line.len == 0 || data[0] == '#' || data[0] == '!')) {
             continue;
         }
         is_open = is_continued(line);
-        line.len -= is_open;
-        yurpc_status status = yr_buf_append(&parser->logical, line.data, line.len);
+        yurpc_status status =
+            yr_buf_append(&parser->logical, line.data, is_open ? line.len - 1 : line.len);
         if (status == YURPC_TOO_LARGE) {
             return fail_at(parser, status, "the line is longer than 65536 bytes");
         }
         if (status != YURPC_OK) {
             return yr_error_set_status(parser->ret_error, status);
         }
-        is_open = is_open || parser->logical.len == 0;
     }
     return YURPC_OK;
 }
@@ -334,16 +333,13 @@ static yurpc_status parse_lines(properties_parser *parser)
     if (status != YURPC_OK) {
         return yr_error_set_status(parser->ret_error, status);
     }
-    for (;;) {
+    while (parser->left.len > 0 && status == YURPC_OK) {
         status = take_logical_line(parser);
-        if (status != YURPC_OK || parser->logical.len == 0) {
-            return status;
-        }
-        status = put_entry(parser);
-        if (status != YURPC_OK) {
-            return status;
+        if (status == YURPC_OK && parser->logical.len > 0) {
+            status = put_entry(parser);
         }
     }
+    return status;
 }
 
 yurpc_status yr_properties_parse(const char *name, yurpc_bytes text,

@@ -4,10 +4,11 @@
  * characters, any other escaped character is itself; blanks before a value do not belong to
  * it, blanks behind it do.
  *
- * As java.util.Properties, with four differences. Java reads ISO-8859-1; here a file that is
+ * As java.util.Properties, with five differences. Java reads ISO-8859-1; here a file that is
  * valid UTF-8 is read as UTF-8, and any other as ISO-8859-1, so that both kinds of editor
  * work. A byte order mark at the start is skipped. NUL (raw or \u0000) and half a surrogate
- * pair are errors, as they cannot be text here. Each entry knows its line.
+ * pair are errors, as they cannot be text here. A backslash alone on the last line is nothing,
+ * where Java mostly makes it an entry with neither key nor value. Each entry knows its line.
  *
  * Everything read is wiped from memory when freed: such files hold passwords.
  */

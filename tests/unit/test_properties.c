@@ -54,7 +54,8 @@ static const reading_case cases[] = {
     {"\\\n#a\nb=c", "3[b][c]"},
     {"a=b\\", "1[a][b]"},
     {"a=b\\\n", "1[a][b]"},
-    {"\\", ""},
+    {"\\\n  ", ""},
+    {"\\\n\n", ""},
     /* Escapes. */
     {"a=\\t\\n\\r\\f", "1[a][\t\n\r\f]"},
     {"a=\\b\\z\\\"\\'\\\\", "1[a][bz\"'\\]"},
@@ -75,6 +76,9 @@ static const reading_case cases[] = {
     {"a=\\ud83dx", "x:1: \\uD800 to \\uDFFF are characters only in pairs, high before low"},
     {"a=\\ude00\\ud83d",
      "x:1: \\uD800 to \\uDFFF are characters only in pairs, high before low"},
+    /* Not as Java: a backslash alone at the end is no entry without a name. */
+    {"\\", ""},
+    {"a=b\n\\\n", "1[a][b]"},
     /* Not as Java: UTF-8 when it is, else ISO-8859-1; no byte order mark in the first key. */
     {"a=\xc3\xa9", "1[a][\xc3\xa9]"},
     {"a=\xe9", "1[a][\xc3\xa9]"},
