@@ -22,6 +22,7 @@
 
 enum {
     STOP_GRACE_MS = 10000, /* from SIGTERM to SIGKILL */
+    PATIENCE_MS = 3000,    /* until we say that registering takes long */
     CODE_CANNOT_EXEC = 126,
     CODE_NO_COMMAND = 127,
     CODE_SIGNAL = 128, /* plus the signal's number */
@@ -34,10 +35,11 @@ typedef struct runner {
     int signals;
     int passed; /* readable when the check has passed; -1: not interesting any more */
     pid_t child;
-    bool is_gone;   /* the child; its status is */
-    int code;       /* our exit code once it is gone */
-    int64_t due_ms; /* when the child is killed; 0: it has not been asked to stop */
-    int failure;    /* what to exit with although the child was only asked to stop; 0: none */
+    bool is_gone;      /* the child; its status is */
+    int code;          /* our exit code once it is gone */
+    int64_t notice_ms; /* when to look whether it is registered; 0: never */
+    int64_t due_ms;    /* when the child is killed; 0: it has not been asked to stop */
+    int failure; /* what to exit with although the child was only asked to stop; 0: none */
 } runner;
 
 static int64_t now_ms(void)
@@ -94,6 +96,7 @@ static void ask_to_stop(runner *self)
 static void leave(runner *self)
 {
     self->passed = -1;
+    self->notice_ms = 0;
     if (self->registration == NULL) {
         return;
     }
@@ -120,7 +123,23 @@ static void on_passed(runner *self)
     if (status != YURPC_OK) {
         self->failure = cli_fail(status, error);
         ask_to_stop(self);
+        return;
     }
+    self->notice_ms = now_ms() + PATIENCE_MS;
+}
+
+/* Silence is no good sign when the registry is away. */
+static void notice(runner *self)
+{
+    self->notice_ms = 0;
+    yurpc_registry_stats stats = {.size = sizeof stats};
+    if (atomic_load(&self->provider.was_registered) ||
+        yurpc_registry_get_stats(self->registry, &stats) != YURPC_OK) {
+        return;
+    }
+    cli_say("not registered yet: %s; trying on", stats.is_connected
+                                                     ? "the registry does not take it"
+                                                     : "the registry cannot be reached");
 }
 
 static void on_signal(runner *self, int number)
@@ -132,14 +151,29 @@ static void on_signal(runner *self, int number)
     ask_to_stop(self);
 }
 
-/* How long poll() may wait. */
+/* When poll() must end: the earlier of two times, of which 0 means never. */
 static int wait_ms(const runner *self)
 {
-    if (self->due_ms == 0) {
+    int64_t until = self->due_ms;
+    if (self->notice_ms != 0 && (until == 0 || self->notice_ms < until)) {
+        until = self->notice_ms;
+    }
+    if (until == 0) {
         return -1;
     }
-    int64_t left = self->due_ms - now_ms();
+    int64_t left = until - now_ms();
     return left > 0 ? (int)left : 0;
+}
+
+static void on_time(runner *self)
+{
+    int64_t now = now_ms();
+    if (self->notice_ms != 0 && now >= self->notice_ms) {
+        notice(self);
+    }
+    if (self->due_ms != 0 && now >= self->due_ms) {
+        ask_to_stop(self);
+    }
 }
 
 static int loop(runner *self)
@@ -150,9 +184,7 @@ static int loop(runner *self)
             {.fd = self->passed, .events = POLLIN},
         };
         int n = poll(fds, 2, wait_ms(self));
-        if (n == 0) {
-            ask_to_stop(self);
-        }
+        on_time(self);
         if (n > 0 && fds[1].revents != 0) {
             on_passed(self);
         }

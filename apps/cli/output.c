@@ -160,7 +160,7 @@ void cli_print_event(cli_format format, yurpc_event_kind kind, const yurpc_insta
     if (instance != NULL) {
         (void)fputc(' ', stdout);
         cli_print_text(stdout, yurpc_instance_address(instance));
-        if (format == CLI_TABLE) {
+        if (format == CLI_TABLE && kind != YURPC_EVENT_DOWN) {
             print_details(instance);
         }
     }
