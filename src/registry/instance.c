@@ -189,20 +189,32 @@ static bool is_mismatch(const node_key *key, const yr_instance_view *view)
            (view->version.data != NULL && !yr_bytes_equal(view->version, key->version));
 }
 
+/* "host:port" of the value, IPv6 in brackets: mostly the node itself, else written to @p out.
+ */
+static yurpc_bytes address_of(const node_key *key, const yr_instance_view *view,
+                              char out[NODE_LEN_MAX + 1])
+{
+    bool is_ipv6 = memchr(view->host.data, ':', view->host.len) != NULL;
+    if (!is_ipv6 && key->host.data == key->node.data && view->port == key->port &&
+        yr_bytes_equal(view->host, key->host)) {
+        return key->node;
+    }
+    int len = snprintf(out, NODE_LEN_MAX + 1, is_ipv6 ? "[%.*s]:%u" : "%.*s:%u",
+                       (int)view->host.len, (const char *)view->host.data, view->port);
+    YR_ASSERT(len > 0 && len <= NODE_LEN_MAX);
+    return yr_bytes(out, (size_t)len);
+}
+
 /* @p view's host has no brackets, and its group is there. */
 static yurpc_instance *instance_new(const node_key *key, const yr_instance_view *view,
                                     int64_t revision)
 {
-    char address[NODE_LEN_MAX + 1];
-    bool is_ipv6 = memchr(view->host.data, ':', view->host.len) != NULL;
-    int address_len = snprintf(address, sizeof address, is_ipv6 ? "[%.*s]:%u" : "%.*s:%u",
-                               (int)view->host.len, (const char *)view->host.data, view->port);
-    YR_ASSERT(address_len > 0 && (size_t)address_len < sizeof address);
-    yurpc_bytes address_bytes = yr_bytes(address, (size_t)address_len);
+    char storage[NODE_LEN_MAX + 1];
+    yurpc_bytes address = address_of(key, view, storage);
 
     yurpc_instance head = {.metadata_count = 0};
     text_packer packer = {NULL, 0};
-    pack_all(&packer, key, view, address_bytes, &head);
+    pack_all(&packer, key, view, address, &head);
     head.metadata_count = pack_metadata(&packer, view->metadata, NULL);
 
     size_t size = sizeof head + head.metadata_count * sizeof *head.metadata_at + packer.len;
@@ -221,7 +233,7 @@ static yurpc_instance *instance_new(const node_key *key, const yr_instance_view 
     instance->is_mismatch = is_mismatch(key, view);
     packer.texts = texts_of(instance);
     packer.len = 0;
-    pack_all(&packer, key, view, address_bytes, instance);
+    pack_all(&packer, key, view, address, instance);
     (void)pack_metadata(&packer, view->metadata, instance);
     return instance;
 }
