@@ -138,6 +138,7 @@ void yr_fake_conn_send_goaway(yr_fake_conn *conn, int32_t last_stream_id, uint32
 
 void yr_fake_conn_feed(yr_fake_conn *conn, yurpc_bytes bytes)
 {
+    conn->server->stats.pieces++;
     if (conn->is_foreign) {
         return;
     }

@@ -67,6 +67,7 @@ typedef struct yr_fake_options {
 typedef struct yr_fake_stats {
     uint64_t connections; /* accepted since the start */
     uint64_t calls;       /* begun since the start */
+    uint64_t pieces;      /* of bytes received, as the world cut them */
     uint64_t messages;    /* received, whole */
     uint64_t pings;       /* received, acks not counted */
     uint64_t ping_acks;   /* received */
