@@ -6,41 +6,13 @@
 #include "etcd/client.h"
 #include "etcd/decode.h"
 #include "etcd/encode.h"
-#include "etcd/watch_parts.h"
+#include "etcd/watch.h"
 
-#include <inttypes.h>
 #include <stddef.h>
 
 enum {
     SYNCED_PROGRESS_3_4 = 30425, /* from these versions on, the answer to a progress request */
     SYNCED_PROGRESS_3_5 = 30508, /* says that all before it was delivered (etcd#15220) */
-};
-
-/* A create request on the stream whose answer has not come. Outlives a watch that is stopped.
- */
-typedef struct watch_creation {
-    yr_list node;
-    yr_etcd_watch *watch; /* NULL: stopped */
-} watch_creation;
-
-struct yr_etcd_watch {
-    yr_list node;
-    yr_map_node by_id;
-    yr_watch_hub *hub;
-    int64_t id;
-    yr_etcd_watch_options options; /* with copies of the bytes */
-    char *key;
-    char *range_end;
-    yr_etcd_watch_events events;
-    void *context;
-    watch_creation *creation; /* on the stream while it is not NULL and its node is in a list */
-    int64_t next_revision;    /* the first that is missing; 0: from now, not known yet */
-    int64_t target_revision;  /* once beyond it, it has caught up */
-    bool is_created;          /* and that was reported */
-    bool is_open;             /* etcd has it, on this stream */
-    bool is_stale;
-    bool is_ending;
-    yr_watch_parts parts; /* of a fragmented revision */
 };
 
 static yr_etcd_watch *watch_at(yr_list *node)
@@ -66,8 +38,7 @@ static void watch_send_create(yr_etcd_watch *watch)
     yr_buf_init(&message, YR_ETCD_REQUEST_MAX);
     yr_list_append(&watch->hub->creating, &watch->creation->node);
     if (!yr_timer_is_running(&watch->hub->creation_timer)) {
-        yr_timer_start(watch->hub->client->io, &watch->hub->creation_timer,
-                       YR_WATCH_CREATE_MS);
+        yr_timer_start(watch->hub->client->io, &watch->hub->creation_timer, YR_WATCH_CREATE_MS);
     }
     /*
      * One revision early, and what comes too early is dropped: servers accept a watch from just
@@ -87,8 +58,7 @@ static void watch_send_cancel(const yr_etcd_watch *watch)
     send_request(watch->hub, status, &message);
 }
 
-/* Whether an answer to a progress request proves that all before it was delivered. */
-static bool progress_is_synced(const yr_watch_hub *hub)
+bool yr_watch_hub_progress_is_synced(const yr_watch_hub *hub)
 {
     uint32_t version = hub->client->link.server_version;
     return version >= SYNCED_PROGRESS_3_5 ||
@@ -125,28 +95,19 @@ void yr_etcd_watch_request_progress(yr_etcd *client)
 
 /* ---- Ending ---- */
 
-static void watch_free(yr_etcd_watch *watch)
-{
-    yr_watch_parts_deinit(&watch->parts);
-    yr_free(watch->creation);
-    yr_free(watch->key);
-    yr_free(watch->range_end);
-    yr_free(watch);
-}
-
 /* The stream is gone, and the answers with it. */
 static void forget_creations(yr_watch_hub *hub)
 {
     for (yr_list *node = yr_list_take_first(&hub->creating); node != NULL;
          node = yr_list_take_first(&hub->creating)) {
-        watch_creation *creation = YR_CONTAINER_OF(node, watch_creation, node);
+        yr_watch_creation *creation = YR_CONTAINER_OF(node, yr_watch_creation, node);
         if (creation->watch == NULL) {
             yr_free(creation);
         }
     }
 }
 
-static void watch_unlink(yr_etcd_watch *watch)
+void yr_watch_hub_forget(yr_etcd_watch *watch)
 {
     yr_watch_hub *hub = watch->hub;
     yr_map_remove(&hub->by_id, &watch->by_id);
@@ -169,16 +130,6 @@ static void watch_unlink(yr_etcd_watch *watch)
     }
 }
 
-/* Takes @p error. */
-static void watch_end(yr_etcd_watch *watch, int64_t compact_revision, yurpc_error *error)
-{
-    watch->is_ending = true;
-    watch_unlink(watch);
-    watch->events.on_canceled(watch->context, error, compact_revision);
-    yurpc_error_free(error);
-    watch_free(watch);
-}
-
 void yr_etcd_watch_stop(yr_etcd_watch *watch)
 {
     if (watch == NULL || watch->is_ending) {
@@ -187,8 +138,8 @@ void yr_etcd_watch_stop(yr_etcd_watch *watch)
     if (watch->is_open || !yr_list_is_empty(&watch->creation->node)) {
         watch_send_cancel(watch);
     }
-    watch_unlink(watch);
-    watch_free(watch);
+    yr_watch_hub_forget(watch);
+    yr_watch_free(watch);
 }
 
 /* Call @p visit for each watch there is now. A visit may stop any watch, and start new ones. */
@@ -207,110 +158,6 @@ static void for_each_watch(yr_watch_hub *hub, void (*visit)(yr_etcd_watch *, con
     hub->cursor = NULL;
 }
 
-/* ---- Reporting ---- */
-
-/* False: it was stopped in the callback that has just run. */
-static bool watch_is_alive_after(yr_watch_hub *hub, const yr_etcd_watch *watch)
-{
-    bool is_alive = hub->delivering == watch;
-    hub->delivering = NULL;
-    return is_alive;
-}
-
-static void watch_report_stale(yr_etcd_watch *watch, bool is_stale, const yurpc_error *error)
-{
-    if (watch->is_stale != is_stale) {
-        watch->is_stale = is_stale;
-        if (watch->events.on_stale != NULL) {
-            watch->events.on_stale(watch->context, is_stale, error);
-        }
-    }
-}
-
-static void watch_report_fresh_if_it_is(yr_etcd_watch *watch)
-{
-    if (watch->is_open && watch->next_revision > watch->target_revision) {
-        watch_report_stale(watch, false, NULL);
-    }
-}
-
-static bool watch_report_progress(yr_etcd_watch *watch, int64_t revision)
-{
-    yr_watch_hub *hub = watch->hub;
-    if (watch->events.on_progress == NULL) {
-        return true;
-    }
-    hub->delivering = watch;
-    watch->events.on_progress(watch->context, revision);
-    return watch_is_alive_after(hub, watch);
-}
-
-static bool watch_report_changes(yr_etcd_watch *watch, const yurpc_etcd_changes *changes)
-{
-    yr_watch_hub *hub = watch->hub;
-    hub->delivering = watch;
-    watch->events.on_changes(watch->context, changes);
-    return watch_is_alive_after(hub, watch);
-}
-
-/* ---- What etcd says ---- */
-
-/* It will not do, or not any more. */
-static void watch_refused(yr_etcd_watch *watch, const yr_watch_message *message)
-{
-    if (message->compact_revision > 0) {
-        watch_end(watch, message->compact_revision,
-                  yr_error_new(YURPC_COMPACTED, -1,
-                               "revision %" PRId64
-                               " was compacted away; the oldest is %" PRId64,
-                               watch->next_revision, message->compact_revision));
-        return;
-    }
-    const char *reason = message->reason;
-    yurpc_status status =
-        reason[0] == '\0' ? YURPC_REMOTE : yr_etcd_verdict_of_reason(reason).status;
-    yurpc_error *error = yr_error_new(status, -1, "etcd ended the watch: %s",
-                                      reason[0] == '\0' ? "it gave no reason" : reason);
-    if (status == YURPC_UNAVAILABLE || status == YURPC_TIMEOUT) {
-        yr_duplex_restart(&watch->hub->stream, error); /* it passes: take all up again */
-        yurpc_error_free(error);
-    } else {
-        watch_end(watch, 0, error);
-    }
-}
-
-static void watch_created(yr_etcd_watch *watch, const yr_watch_message *message)
-{
-    yr_watch_hub *hub = watch->hub;
-    int64_t revision = message->header.revision;
-    watch->is_open = true;
-    if (watch->next_revision == 0) {
-        watch->next_revision = revision + 1;
-    }
-    /* What the store has reached, as far as this member knows, and as far as we know. */
-    int64_t known = hub->client->history.seen.revision;
-    watch->target_revision = revision > known ? revision : known;
-    if (watch->next_revision > watch->target_revision + 1) {
-        yr_etcd_check(hub->client);
-    }
-    if (!watch->is_created) {
-        watch->is_created = true;
-        hub->delivering = watch;
-        if (watch->events.on_created != NULL) {
-            watch->events.on_created(watch->context, revision);
-        }
-        if (!watch_is_alive_after(hub, watch)) {
-            return;
-        }
-    }
-    if (watch->next_revision <= watch->target_revision &&
-        !yr_timer_is_running(&hub->progress_timer)) {
-        yr_timer_start(hub->client->io, &hub->progress_timer,
-                       progress_is_synced(hub) ? 0 : YR_WATCH_SYNC_MS);
-    }
-    watch_report_fresh_if_it_is(watch);
-}
-
 /* The connection lives, but a watch on this stream would be deaf for ever. */
 static void on_creation_due(void *context)
 {
@@ -318,9 +165,8 @@ static void on_creation_due(void *context)
     if (yr_list_is_empty(&hub->creating)) {
         return;
     }
-    yurpc_error *error = yr_error_new(YURPC_UNAVAILABLE, -1,
-                                      "etcd did not take up a watch within %d ms",
-                                      YR_WATCH_CREATE_MS);
+    yurpc_error *error = yr_error_new(
+        YURPC_UNAVAILABLE, -1, "etcd did not take up a watch within %d ms", YR_WATCH_CREATE_MS);
     yr_duplex_restart(&hub->stream, error);
     yurpc_error_free(error);
 }
@@ -334,8 +180,8 @@ static void creation_answered(yr_watch_hub *hub, const yr_watch_message *message
     } else {
         yr_timer_start(hub->client->io, &hub->creation_timer, YR_WATCH_CREATE_MS);
     }
-    watch_creation *answered =
-        node == NULL ? NULL : YR_CONTAINER_OF(node, watch_creation, node);
+    yr_watch_creation *answered =
+        node == NULL ? NULL : YR_CONTAINER_OF(node, yr_watch_creation, node);
     if (answered == NULL) {
         return; /* nothing was asked for */
     }
@@ -345,79 +191,29 @@ static void creation_answered(yr_watch_hub *hub, const yr_watch_message *message
         return;
     }
     if (message->is_canceled) {
-        watch_refused(watch, message);
+        yr_watch_refused(watch, message);
     } else if (message->watch_id == watch->id) {
-        watch_created(watch, message);
+        yr_watch_created(watch, message);
     } else {
-        watch_end(
+        yr_watch_end(
             watch, 0,
             yr_error_new(YURPC_PROTOCOL, -1, "etcd gave a watch another id than asked for"));
     }
 }
 
-static void watch_take_events(yr_etcd_watch *watch, yr_watch_message *message)
+static void visit_progress(yr_etcd_watch *watch, const void *context)
 {
-    int64_t store_revision = message->header.revision;
-    bool is_fragment = message->is_fragment;
-    yurpc_etcd_changes changes = {.store_revision = store_revision};
-    yurpc_status status = yr_watch_parts_take(&watch->parts, message);
-    if (status == YURPC_OK && !is_fragment) {
-        status = yr_watch_parts_join(&watch->parts, watch->next_revision, &changes);
-    }
-    if (status != YURPC_OK) {
-        watch_end(
-            watch, 0,
-            yr_error_new(status, -1, "cannot take the changes: %s", yurpc_status_text(status)));
-        return;
-    }
-    if (is_fragment) {
-        return;
-    }
-    if (changes.count == 0) {
-        yr_watch_parts_deinit(&watch->parts);
-        return;
-    }
-    watch->next_revision = changes.revision + 1;
-    /* The watch may be stopped in its callback, but the changes live until that is over. */
-    yr_watch_parts parts = watch->parts;
-    yr_watch_parts_init(&watch->parts);
-    bool is_alive = watch_report_changes(watch, &changes);
-    yr_watch_parts_deinit(&parts);
-    if (is_alive) {
-        watch_report_fresh_if_it_is(watch);
-    }
-}
-
-typedef struct progress_mark {
-    int64_t revision;
-    bool is_synced; /* all before it was delivered */
-} progress_mark;
-
-static void watch_take_progress(yr_etcd_watch *watch, const void *context)
-{
-    const progress_mark *mark = context;
-    if (!watch->is_open || mark->revision < watch->next_revision) {
-        return;
-    }
-    if (mark->is_synced) {
-        watch->next_revision = mark->revision + 1;
-        if (!watch_report_progress(watch, mark->revision)) {
-            return;
-        }
-    }
-    if (mark->revision >= watch->target_revision) {
-        watch_report_stale(watch, false, NULL);
-    }
+    yr_watch_take_progress(watch, context);
 }
 
 static void take_progress(yr_watch_hub *hub, yr_etcd_watch *watch, int64_t revision)
 {
     /* One for this watch comes behind its events; one for all may overtake them. */
-    progress_mark mark = {revision, watch != NULL || progress_is_synced(hub)};
+    yr_progress_mark mark = {revision, watch != NULL || yr_watch_hub_progress_is_synced(hub)};
     if (watch == NULL) {
-        for_each_watch(hub, watch_take_progress, &mark);
+        for_each_watch(hub, visit_progress, &mark);
     } else {
-        watch_take_progress(watch, &mark);
+        yr_watch_take_progress(watch, &mark);
     }
 }
 
@@ -432,11 +228,11 @@ static void hub_dispatch(yr_watch_hub *hub, yr_watch_message *message)
         creation_answered(hub, message);
     } else if (message->is_canceled) {
         if (watch != NULL) {
-            watch_refused(watch, message);
+            yr_watch_refused(watch, message);
         }
     } else if (message->event_count > 0 || message->is_fragment) {
         if (watch != NULL && watch->is_open) {
-            watch_take_events(watch, message);
+            yr_watch_take_events(watch, message);
             return;
         }
     } else if (is_for_all || (watch != NULL && yr_watch_parts_is_empty(&watch->parts))) {
@@ -475,9 +271,9 @@ static void on_message(void *context, yurpc_bytes bytes)
     hub_dispatch(hub, message);
 }
 
-static void watch_cut(yr_etcd_watch *watch, const void *context)
+static void visit_cut(yr_etcd_watch *watch, const void *context)
 {
-    watch_report_stale(watch, true, context);
+    yr_watch_report_stale(watch, true, context);
 }
 
 static void on_cut(void *context, const yurpc_error *error)
@@ -490,43 +286,10 @@ static void on_cut(void *context, const yurpc_error *error)
         watch_at(node)->is_open = false;
         yr_watch_parts_deinit(&watch_at(node)->parts);
     }
-    for_each_watch(hub, watch_cut, error);
+    for_each_watch(hub, visit_cut, error);
 }
 
 /* ---- From outside ---- */
-
-static yurpc_status copy_bytes(yurpc_bytes *bytes, char **ret_copy)
-{
-    char *copy = yr_memdup0(bytes->data, bytes->len);
-    if (copy == NULL) {
-        return YURPC_NO_MEMORY;
-    }
-    bytes->data = copy;
-    *ret_copy = copy;
-    return YURPC_OK;
-}
-
-static yr_etcd_watch *watch_new(yr_watch_hub *hub, const yr_etcd_watch_options *options)
-{
-    yr_etcd_watch *watch = yr_calloc(1, sizeof *watch);
-    if (watch == NULL) {
-        return NULL;
-    }
-    watch->hub = hub;
-    watch->options = *options;
-    watch->next_revision = options->start_revision;
-    watch->is_stale = true;
-    yr_watch_parts_init(&watch->parts);
-    watch->creation = yr_calloc(1, sizeof *watch->creation);
-    if (watch->creation == NULL || copy_bytes(&watch->options.key, &watch->key) != YURPC_OK ||
-        copy_bytes(&watch->options.range_end, &watch->range_end) != YURPC_OK) {
-        watch_free(watch);
-        return NULL;
-    }
-    yr_list_init(&watch->creation->node);
-    watch->creation->watch = watch;
-    return watch;
-}
 
 yurpc_status yr_etcd_watch_start(yr_etcd *client, const yr_etcd_watch_options *options,
                                  const yr_etcd_watch_events *events, void *context,
@@ -544,7 +307,7 @@ yurpc_status yr_etcd_watch_start(yr_etcd *client, const yr_etcd_watch_options *o
         options->key.len + options->range_end.len > YR_ETCD_REQUEST_MAX / 2) {
         return YURPC_TOO_LARGE;
     }
-    yr_etcd_watch *watch = watch_new(hub, options);
+    yr_etcd_watch *watch = yr_watch_new(hub, options);
     if (watch == NULL) {
         return YURPC_NO_MEMORY;
     }
@@ -562,35 +325,30 @@ yurpc_status yr_etcd_watch_start(yr_etcd *client, const yr_etcd_watch_options *o
     return YURPC_OK;
 }
 
-static void watch_regressed(yr_etcd_watch *watch, const void *context)
+static void visit_regressed(yr_etcd_watch *watch, const void *context)
 {
     const int64_t *revision = context;
     if (watch->next_revision > 0) {
-        watch_end(
-            watch, 0,
-            yr_error_new(YURPC_COMPACTED, -1,
-                         "the registry's data went back: the watch needs revision %" PRId64
-                         " of a history that is gone, the store is at %" PRId64,
-                         watch->next_revision, *revision));
+        yr_watch_regressed(watch, *revision);
     }
 }
 
 void yr_watch_hub_on_regressed(yr_watch_hub *hub, int64_t revision)
 {
-    for_each_watch(hub, watch_regressed, &revision);
+    for_each_watch(hub, visit_regressed, &revision);
 }
 
-static void watch_checked(yr_etcd_watch *watch, const void *context)
+static void visit_checked(yr_etcd_watch *watch, const void *context)
 {
     const int64_t *revision = context;
     if (watch->next_revision > *revision + 1) {
-        watch_regressed(watch, context);
+        yr_watch_regressed(watch, *revision);
     }
 }
 
 void yr_watch_hub_on_checked(yr_watch_hub *hub, int64_t revision)
 {
-    for_each_watch(hub, watch_checked, &revision);
+    for_each_watch(hub, visit_checked, &revision);
 }
 
 void yr_watch_hub_init(yr_watch_hub *hub, yr_etcd *client)

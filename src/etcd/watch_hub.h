@@ -34,7 +34,7 @@ typedef struct yr_watch_hub {
     int64_t last_id;
     yr_timer progress_timer;
     yr_timer creation_timer; /* runs while a create request is not answered */
-    yr_list *cursor; /* the next watch to be visited; NULL: none are */
+    yr_list *cursor;         /* the next watch to be visited; NULL: none are */
     const yr_etcd_watch
         *delivering; /* whose callback runs; NULL when it was stopped in there */
 } yr_watch_hub;
@@ -49,5 +49,13 @@ void yr_watch_hub_on_regressed(yr_watch_hub *hub, int64_t revision);
 
 /* The store is known to be at @p revision: watches from later on wait for what was lost. */
 void yr_watch_hub_on_checked(yr_watch_hub *hub, int64_t revision);
+
+/* ---- For watch.c ---- */
+
+/* The watch ends: forget it, and the stream if it was the last. */
+void yr_watch_hub_forget(yr_etcd_watch *watch);
+
+/* Whether an answer to a progress request proves that all before it was delivered. */
+bool yr_watch_hub_progress_is_synced(const yr_watch_hub *hub);
 
 #endif /* YR_ETCD_WATCH_HUB_H */

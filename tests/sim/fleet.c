@@ -403,6 +403,29 @@ const char *yr_fleet_settle(yr_fleet *fleet, const char *service, int64_t limit_
     return is_done ? NULL : now.complaint;
 }
 
+void yr_fleet_describe(const yr_fleet *fleet)
+{
+    static const char *const known[] = {"absent", "unknown", "ours", "foreign"};
+    for (size_t i = 0; i < fleet->process_count; i++) {
+        const yr_process *process = fleet->processes[i];
+        if (process->is_dead) {
+            continue;
+        }
+        const yr_provider *provider = &process->registry->provider;
+        printf("%s: session %llx%s\n", process->name, (unsigned long long)provider->session.id,
+               provider->is_opening ? ", opening another" : "");
+        yr_map_node *node = NULL;
+        while ((node = yr_map_next(&provider->claims, node)) != NULL) {
+            const yr_claim *claim = YR_CONTAINER_OF(node, yr_claim, map_node);
+            printf("  %s: %s, %s%s%s%s\n", claim->key, known[claim->known],
+                   claim->registration != NULL ? "wanted" : "unwanted",
+                   claim->is_in_flight ? ", in flight" : "",
+                   claim->is_doubtful ? ", doubtful" : "",
+                   claim->guard != NULL ? "" : ", unguarded");
+        }
+    }
+}
+
 void yr_fleet_heal(yr_fleet *fleet)
 {
     yr_fake_etcd_set_silent(fleet->etcd, false);

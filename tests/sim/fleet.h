@@ -102,6 +102,9 @@ bool yr_view_becomes(yr_view *view, const char *list, int64_t limit_ms);
  * until the next call). */
 const char *yr_fleet_settle(yr_fleet *fleet, const char *service, int64_t limit_ms);
 
+/* Print what every living provider wants and believes. */
+void yr_fleet_describe(const yr_fleet *fleet);
+
 /* Undo all network faults, except those of the dead. */
 void yr_fleet_heal(yr_fleet *fleet);
 

@@ -56,6 +56,11 @@ void *sim_alloc(size_t size)
     return memory;
 }
 
+void sim_dealloc(void *memory)
+{
+    free(memory);
+}
+
 void sim_bury(yr_sim *sim, sim_grave *grave, void *memory)
 {
     grave->memory = memory;
@@ -357,7 +362,7 @@ yr_sim *yr_sim_new(uint64_t seed)
     return sim;
 }
 
-static void free_host(yr_sim_host *host)
+static void drop_streams(yr_sim_host *host)
 {
     /* Ends that arrived but that nobody took are the world's own. */
     yr_list *link = host->streams.next;
@@ -373,10 +378,14 @@ static void free_host(yr_sim_host *host)
         YR_ASSERT(!was_left_open);
         sim_stream_drop(stream);
     }
+}
+
+static void free_host(yr_sim_host *host)
+{
     YR_ASSERT(yr_list_is_empty(&host->listeners));
     yr_io_deinit(&host->io);
-    free(host->name);
-    free(host);
+    sim_dealloc(host->name);
+    sim_dealloc(host);
 }
 
 void yr_sim_free(yr_sim *sim)
@@ -384,11 +393,14 @@ void yr_sim_free(yr_sim *sim)
     if (sim == NULL) {
         return;
     }
+    for (size_t i = 0; i < sim->host_count; i++) { /* before any host: the heap links them all */
+        drop_streams(sim->hosts[i]);
+    }
     for (size_t i = 0; i < sim->host_count; i++) {
         free_host(sim->hosts[i]);
     }
     free_graves(sim);
-    free(sim);
+    sim_dealloc(sim);
 }
 
 yr_sim_host *yr_sim_host_new(yr_sim *sim, const char *name)

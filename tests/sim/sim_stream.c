@@ -4,7 +4,6 @@
 #include "sim/sim_world.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 enum { PIECES_MAX = 8 }; /* into which what is sent at once is split */
@@ -77,7 +76,7 @@ static void empty_inbox(sim_stream *stream)
 {
     yr_list *link = yr_list_take_first(&stream->inbox);
     while (link != NULL) {
-        free(YR_CONTAINER_OF(link, segment, link));
+        sim_dealloc(YR_CONTAINER_OF(link, segment, link));
         link = yr_list_take_first(&stream->inbox);
     }
     stream->inbox_len = 0;
@@ -394,8 +393,8 @@ static segment *join(sim_stream *stream, segment *one)
         memcpy(both->data, one->data, one->len);
         memcpy(both->data + one->len, next->data, next->len);
         yr_list_remove(&next->link);
-        free(next);
-        free(one);
+        sim_dealloc(next);
+        sim_dealloc(one);
         one = both;
     }
     return one;
@@ -428,7 +427,7 @@ static void on_arrival(void *context)
     }
     stream->inbox_len -= one->len;
     deliver(stream, one);
-    free(one);
+    sim_dealloc(one);
     if (stream->state != STREAM_CLOSED) {
         plan_arrival(stream);
     }

@@ -120,6 +120,7 @@ typedef struct sim_stream {
 
 /* Memory of the world itself: never fails. */
 void *sim_alloc(size_t size);
+void sim_dealloc(void *memory);
 
 /* A number below @p bound, for the network. */
 uint64_t sim_network_below(yr_sim *sim, uint64_t bound);

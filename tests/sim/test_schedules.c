@@ -16,7 +16,8 @@
 enum {
     STEPS = 40,
     STEP_MS_MAX = 2000,
-    SETTLE_MS = 25000,  /* backoff, connection, a lease of the dead, all after the last fault */
+    SETTLE_MS = 25000, /* backoff, connection, a lease of the dead, all after the last fault */
+    RECOVERY_MS = 10000,
     QUIET_MS = 20000,   /* then nothing may be asked but keepalives … */
     QUIET_REQUESTS = 2, /* … and so many more a second, for each process */
     PROVIDERS = 3,
@@ -260,6 +261,9 @@ static void run_step(schedule *now)
 static bool fail(const schedule *now, const char *what)
 {
     printf("seed %llu: %s\n", (unsigned long long)now->seed, what);
+    if (now->is_loud) {
+        yr_fleet_describe(now->fleet);
+    }
     return false;
 }
 
@@ -298,6 +302,21 @@ static bool check_quiet(schedule *now)
     return requests <= limit || fail(now, "too many requests although nothing happens");
 }
 
+/* A stranger's permanent keys stay for ever, and rightly so: the stranger cleans up. */
+static void remove_permanent_keys(schedule *now)
+{
+    char key[128];
+    for (unsigned port = 1; port <= PORTS; port++) {
+        if (snprintf(key, sizeof key, "/rpc/%s/10.0.0.1:%u", service, port) < 0) {
+            abort();
+        }
+        const yr_fake_version *present = yr_fake_etcd_get(now->fleet->etcd, key);
+        if (present != NULL && present->lease == 0) {
+            yr_fake_etcd_delete(now->fleet->etcd, key);
+        }
+    }
+}
+
 static bool check(schedule *now)
 {
     if (now->is_stopped) {
@@ -305,12 +324,18 @@ static bool check(schedule *now)
     }
     yr_fake_etcd_clear_rules(now->fleet->etcd);
     heal(now);
+    remove_permanent_keys(now);
     const char *complaint = yr_fleet_settle(now->fleet, service, SETTLE_MS);
     if (complaint != NULL) {
         return fail(now, complaint);
     }
-    /* What the dead held goes now, and whoever waited for it comes. */
-    yr_sim_run_for(now->fleet->sim, YR_FLEET_TTL_MS + 2000);
+    /* It may have been right only because leases had not expired yet: what the dead held goes
+     * now, whoever waited for it comes, and who was cut off is back. */
+    yr_sim_run_for(now->fleet->sim, YR_FLEET_TTL_MS + RECOVERY_MS);
+    complaint = yr_fleet_settle(now->fleet, service, 1);
+    if (complaint != NULL) {
+        return fail(now, complaint);
+    }
     if (!check_quiet(now) || !check_leases(now)) {
         return false;
     }

@@ -151,11 +151,17 @@ static void on_watch_stale(void *context, bool is_stale, const yurpc_error *erro
     }
 }
 
-/* The connection may have gone just between the list and its watch. */
+/* The connection went just between the list and its watch, or etcd did not answer the watch. */
 static void on_unconfirmed(void *context)
 {
     yr_follow *follow = context;
-    if (!follow->is_confirmed && !report_stale(follow, true, NULL)) {
+    if (follow->is_confirmed) {
+        return;
+    }
+    yr_log_write(&follow->driver->log, YURPC_LOG_INFO, "etcd",
+                 "the watch of %s was not taken up in time: listing again", follow->prefix);
+    start_list(follow);
+    if (!report_stale(follow, true, NULL)) {
         return;
     }
 }
