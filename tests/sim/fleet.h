@@ -15,7 +15,7 @@ enum {
     YR_FLEET_WANTED_MAX = 8,     /* registrations of a process */
     YR_FLEET_FOLLOWED_MAX = 4,   /* services followed by a process */
     YR_FLEET_TTL_MS = 3000,
-    YR_FLEET_RECONCILE_MS = 30000,
+    YR_FLEET_RECONCILE_MS = 15000,
 };
 
 typedef struct yr_fleet yr_fleet;

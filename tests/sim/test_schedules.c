@@ -16,7 +16,9 @@
 enum {
     STEPS = 40,
     STEP_MS_MAX = 2000,
-    SETTLE_MS = 25000, /* backoff, connection, a lease of the dead, all after the last fault */
+    /* Backoff, connection, a lease of the dead, all after the last fault; and one periodic list,
+     * because data that was wiped twice may look as if nothing had happened. */
+    SETTLE_MS = 25000,
     RECOVERY_MS = 10000,
     QUIET_MS = 20000,   /* then nothing may be asked but keepalives … */
     QUIET_REQUESTS = 2, /* … and so many more a second, for each process */
