@@ -44,7 +44,8 @@ yurpc_status yr_announcing_begin(yr_provider *provider, yr_list *batch, size_t c
                          .session_id = provider->session.id,
                          .pending = count};
     for (size_t i = 0; i < count; i++) {
-        yr_claim *claim = YR_CONTAINER_OF(yr_list_take_first(batch), yr_claim, link);
+        yr_claim *claim = YR_CONTAINER_OF(batch->next, yr_claim, link);
+        yr_list_remove(&claim->link);
         made->claims[i] = claim;
         claim->is_in_flight = true;
         claim->is_doubtful = false;

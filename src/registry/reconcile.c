@@ -96,7 +96,9 @@ void yr_reconcile_announce(yr_provider *provider, yr_list *batch, size_t count,
         yr_list_init(&part);
         size_t part_count = count < YR_ANNOUNCE_BATCH_MAX ? count : YR_ANNOUNCE_BATCH_MAX;
         for (size_t i = 0; i < part_count; i++) {
-            yr_list_append(&part, yr_list_take_first(batch));
+            yr_list *link = batch->next;
+            yr_list_remove(link);
+            yr_list_append(&part, link);
         }
         count -= part_count;
         if (yr_announcing_begin(provider, &part, part_count, mode, is_draining,
