@@ -59,12 +59,13 @@ static const yr_roster *inner_new_taking(const yr_roster *const *children, size_
         return NULL;
     }
     yr_roster_inner *inner = (yr_roster_inner *)node;
+    memset(inner->ends, 0xff, sizeof inner->ends);
     for (size_t i = 0; i < width; i++) {
         const yr_roster *child = children[i];
         node->count += child->count;
         node->draining += child->draining;
         inner->branches[i].child = child;
-        inner->branches[i].end = node->count;
+        inner->ends[i] = node->count;
         inner->branches[i].first = child->level == 0
                                        ? yr_roster_as_leaf(child)->instances[0]
                                        : yr_roster_as_inner(child)->branches[0].first;
@@ -404,13 +405,15 @@ const yurpc_instance *yr_roster_at(const yr_roster *roster, size_t index)
 {
     YR_ASSERT(index < yr_roster_count(roster));
     while (roster->level > 0) {
-        const yr_roster_branch *branches = yr_roster_as_inner(roster)->branches;
-        size_t branch = 0;
-        while (branches[branch].end <= index) {
-            branch++;
+        const yr_roster_inner *inner = yr_roster_as_inner(roster);
+        uint32_t sought = (uint32_t)index;
+        uint32_t branch = 0;
+        /* Always all of them, without a jump: the compiler counts several at once. */
+        for (size_t i = 0; i < WIDTH_MAX; i++) {
+            branch += inner->ends[i] <= sought;
         }
-        index -= branch > 0 ? branches[branch - 1].end : 0;
-        roster = branches[branch].child;
+        index -= branch > 0 ? inner->ends[branch - 1] : 0;
+        roster = inner->branches[branch].child;
     }
     return yr_roster_as_leaf(roster)->instances[index];
 }

@@ -141,7 +141,7 @@ static bool is_inner_in_order(const yr_roster_inner *inner)
         const yr_roster_branch *branch = &inner->branches[i];
         count += branch->child->count;
         draining += branch->child->draining;
-        if (branch->child->level + 1 != inner->head.level || branch->end != count ||
+        if (branch->child->level + 1 != inner->head.level || inner->ends[i] != count ||
             branch->first != yr_roster_at(branch->child, 0) ||
             !yr_roster_check(branch->child)) {
             return false;

@@ -27,11 +27,12 @@ typedef struct yr_roster_leaf {
 typedef struct yr_roster_branch {
     const yr_roster *child;
     const yurpc_instance *first; /* the child's first, at hand for searching; borrowed */
-    uint32_t end;                /* instances in this branch and those before it */
 } yr_roster_branch;
 
 typedef struct yr_roster_inner {
     yr_roster head;
+    uint32_t ends[YR_ROSTER_WIDTH_MAX]; /* instances in a branch and those before it; UINT32_MAX
+                                           where there is no branch */
     yr_roster_branch branches[];
 } yr_roster_inner;
 

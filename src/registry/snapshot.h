@@ -8,7 +8,7 @@
  * Two ways to hold a snapshot: inside acquire/release (wait-free, same thread, brief), or by a
  * reference (any thread, as long as one likes).
  *
- * After fork() the child may still read, and must not publish.
+ * After fork() the child may still read, and must not publish (README.md says more).
  */
 #ifndef YR_REGISTRY_SNAPSHOT_H
 #define YR_REGISTRY_SNAPSHOT_H

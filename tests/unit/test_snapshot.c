@@ -8,6 +8,8 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 enum { NODE_MAX = 700, CHANGE_MAX = NODE_MAX };
 
@@ -272,6 +274,35 @@ static void an_acquired_snapshot_outlives_its_successor(void **state)
     yr_instance_unref(one);
 }
 
+static void a_forked_child_can_read(void **state)
+{
+    (void)state;
+    yurpc_instance *one = instance_of(1, 1, false);
+    yr_snapshot_change up = {yr_instance_node(one), one};
+    yr_snapshot_cell *cell = NULL;
+    yurpc_snapshot *full = NULL;
+    assert_ok(yr_snapshot_cell_new(&cell));
+    assert_ok(yr_snapshot_apply(NULL, &up, 1, false, &full));
+    yr_snapshot_cell_take(cell, full); /* from now on liburcu has its thread */
+    const yurpc_snapshot *held = yr_snapshot_cell_acquire(cell);
+
+    pid_t child = fork();
+    if (child == 0) {
+        const yurpc_snapshot *seen = yr_snapshot_cell_acquire(cell);
+        bool is_right = seen == held && yurpc_snapshot_at(seen, 0) == one;
+        yr_snapshot_cell_release(cell);
+        _exit(is_right ? 0 : 1);
+    }
+    int status = -1;
+    assert_true(child > 0);
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+
+    yr_snapshot_cell_release(cell);
+    yr_snapshot_cell_free(cell);
+    yr_instance_unref(one);
+}
+
 enum { READERS = 3, PUBLICATIONS = 3000 };
 
 typedef struct race {
@@ -347,6 +378,7 @@ int main(void)
         cmocka_unit_test(no_memory_leaves_nothing_behind),
         cmocka_unit_test(a_new_cell_is_empty_and_stale),
         cmocka_unit_test(an_acquired_snapshot_outlives_its_successor),
+        cmocka_unit_test(a_forked_child_can_read),
         cmocka_unit_test(readers_on_other_threads_see_whole_snapshots),
     };
     return cmocka_run_group_tests_name("snapshot", tests, NULL, NULL);
