@@ -8,8 +8,9 @@ static yr_scratch scratch;
 static char dir[128];
 static char address[160];
 
-static const char *start(void)
+static const char *start(yr_io *io)
 {
+    (void)io;
     if (yr_scratch_init(&scratch, "yurpc-contract.") != YURPC_OK) {
         return NULL;
     }

@@ -24,7 +24,7 @@ int yr_stage_setup(void **state)
     yr_stage *stage = yr_calloc(1, sizeof *stage);
     assert_non_null(stage);
     assert_ok(yr_uv_io_new(&stage->io, NULL));
-    stage->address = yr_backend_now->start();
+    stage->address = yr_backend_now->start(stage->io);
     assert_non_null(stage->address);
     *state = stage;
     return 0;
@@ -33,11 +33,12 @@ int yr_stage_setup(void **state)
 int yr_stage_teardown(void **state)
 {
     yr_stage *stage = *state;
-    if (stage->open_count == 0) { /* else the test failed, and its drivers are lost */
-        yr_uv_io_free(stage->io);
-        yr_free(stage);
+    if (stage->open_count > 0) { /* the test failed, and its drivers are lost */
+        return 0;
     }
     yr_backend_now->stop();
+    yr_uv_io_free(stage->io);
+    yr_free(stage);
     return 0;
 }
 

@@ -20,8 +20,9 @@ typedef struct yr_backend {
     const char *const *bad_addresses; /* each YURPC_INVALID when opened; NULL ends */
     int64_t ttl_ms;                   /* a short one for tests */
 
-    /* An empty registry for one test; its address. */
-    const char *(*start)(void);
+    /* An empty registry for one test, perhaps a server on @p io; its address. Stopped when all
+     * drivers are closed. */
+    const char *(*start)(yr_io *io);
     void (*stop)(void);
 } yr_backend;
 

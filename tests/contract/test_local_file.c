@@ -196,6 +196,23 @@ static void a_newer_schema_is_refused(void **state)
     assert_refused(stage, YURPC_UNSUPPORTED, "schema 2");
 }
 
+static void a_lock_file_that_a_dying_process_left_is_removed(void **state)
+{
+    yr_stage *stage = *state;
+    yr_subject subject;
+    char left[256];
+    make_dir(0700);
+    snprintf(left, sizeof left, "%s-session-00000000000000ab", stage->address);
+    write_file(left, "", 0);
+    open_with_session(&subject, stage);
+    assert_int_equal(access(left, F_OK), -1);
+    snprintf(left, sizeof left, "%s-session-%016llx", stage->address,
+             (unsigned long long)subject.session.id);
+    assert_int_equal(access(left, F_OK), 0); /* but not that of the living */
+    yr_subject_close(&subject);
+    assert_int_equal(access(left, F_OK), -1);
+}
+
 /* ---- Damage ---- */
 
 static void a_file_that_is_no_database_is_refused_until_it_is_moved_away(void **state)
@@ -507,6 +524,7 @@ int main(void)
         ON_STAGE(a_read_only_disk_is_said),
         ON_STAGE(the_database_of_another_program_is_refused_and_untouched),
         ON_STAGE(a_newer_schema_is_refused),
+        ON_STAGE(a_lock_file_that_a_dying_process_left_is_removed),
         ON_STAGE(a_file_that_is_no_database_is_refused_until_it_is_moved_away),
         ON_STAGE(a_row_that_was_changed_by_a_flipped_bit_is_skipped),
         ON_STAGE(a_session_that_was_damaged_is_lost_and_can_be_opened_anew),

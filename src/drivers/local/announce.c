@@ -145,6 +145,14 @@ static void answer_announcing(yr_local_operation *operation, yurpc_status status
     }
 }
 
+static char *append(char *at, yurpc_bytes bytes)
+{
+    if (bytes.len > 0) {
+        memcpy(at, bytes.data, bytes.len);
+    }
+    return at + bytes.len;
+}
+
 /* Copy the items; false: no memory. */
 static bool copy_items(yr_local_announcing *announcing, const yr_announcement *items)
 {
@@ -164,10 +172,7 @@ static bool copy_items(yr_local_announcing *announcing, const yr_announcement *i
         announcing->items[i].node_len = parts[1].len;
         announcing->items[i].value_len = parts[2].len;
         for (size_t part = 0; part < 3; part++) {
-            if (parts[part].len > 0) {
-                memcpy(at, parts[part].data, parts[part].len);
-            }
-            at += parts[part].len;
+            at = append(at, parts[part]);
         }
     }
     return true;

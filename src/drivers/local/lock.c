@@ -3,9 +3,9 @@
 #include "base/error.h"
 #include "drivers/local/path.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <fts.h>
 #include <inttypes.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -114,16 +114,17 @@ void yr_local_lock_each(const char *file, void (*each)(void *context, int64_t id
     size_t len = slash > file ? (size_t)(slash - file) : 1;
     memcpy(dir, file, len);
     dir[len] = '\0';
-    DIR *entries = opendir(dir);
-    if (entries == NULL) {
+    char *const roots[] = {dir, NULL};
+    FTS *tree = fts_open(roots, FTS_PHYSICAL | FTS_NOCHDIR | FTS_NOSTAT, NULL);
+    if (tree == NULL) {
         return;
     }
-    const struct dirent *entry = NULL;
-    while ((entry = readdir(entries)) != NULL) {
-        int64_t id = id_of_name(entry->d_name, slash + 1);
+    const FTSENT *entry = fts_read(tree) != NULL ? fts_children(tree, FTS_NAMEONLY) : NULL;
+    for (; entry != NULL; entry = entry->fts_link) {
+        int64_t id = id_of_name(entry->fts_name, slash + 1);
         if (id != 0) {
             each(context, id);
         }
     }
-    closedir(entries);
+    fts_close(tree);
 }

@@ -5,7 +5,7 @@
 #include <sys/inotify.h>
 #include <unistd.h>
 
-static const uint32_t IS_GONE = IN_ATTRIB | IN_DELETE_SELF | IN_MOVE_SELF;
+static const uint32_t gone = IN_ATTRIB | IN_DELETE_SELF | IN_MOVE_SELF;
 
 void yr_local_notify_init(yr_local_notify *notify, yr_io *io, yr_local_notified_fn *notified,
                           void *context)
@@ -45,8 +45,8 @@ yurpc_status yr_local_notify_arm(yr_local_notify *notify, const char *file)
         return YURPC_EXHAUSTED; /* each user has 128 of them */
     }
     yurpc_status status = YURPC_IO;
-    if (inotify_add_watch(notify->fd, sync, IN_MODIFY | IS_GONE) >= 0 &&
-        inotify_add_watch(notify->fd, file, IS_GONE) >= 0) {
+    if (inotify_add_watch(notify->fd, sync, IN_MODIFY | gone) >= 0 &&
+        inotify_add_watch(notify->fd, file, gone) >= 0) {
         status = yr_io_watch_fd(notify->io, notify->fd, YR_FD_READABLE, on_readable, notify,
                                 &notify->watch);
     }

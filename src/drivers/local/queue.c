@@ -150,7 +150,7 @@ static void pump(yr_local_queue *queue)
     }
 }
 
-void yr_local_queue_init(yr_local_queue *queue, yr_io *io, char *file,
+void yr_local_queue_init(yr_local_queue *queue, yr_io *io, const char *file,
                          yr_local_visited_fn *visited, void *context)
 {
     *queue = (yr_local_queue){.io = io, .visited = visited, .context = context};

@@ -76,7 +76,7 @@ typedef struct yr_local_queue {
 } yr_local_queue;
 
 /* @p file is borrowed. Nothing is opened before the first job. */
-void yr_local_queue_init(yr_local_queue *queue, yr_io *io, char *file,
+void yr_local_queue_init(yr_local_queue *queue, yr_io *io, const char *file,
                          yr_local_visited_fn *visited, void *context);
 
 /* No visit may be under way. */

@@ -55,7 +55,7 @@ static const char *const sql_texts[YR_LOCAL_SQL_COUNT] = {
 #undef XX
 };
 
-void yr_local_store_init(yr_local_store *store, char *file)
+void yr_local_store_init(yr_local_store *store, const char *file)
 {
     *store = (yr_local_store){.file = file, .sync_fd = -1};
 }

@@ -75,7 +75,7 @@ typedef struct yr_local_identity {
 enum { YR_LOCAL_FILES = 4 }; /* the database, its -wal and -shm, and our -sync */
 
 typedef struct yr_local_store {
-    char *file;
+    const char *file;
     sqlite3 *db; /* NULL: closed */
     sqlite3_stmt *statements[YR_LOCAL_SQL_COUNT];
     yr_local_identity identities[YR_LOCAL_FILES];
@@ -97,7 +97,7 @@ typedef struct yr_local_store {
 } yr_local_store;
 
 /* A closed store for the file at @p file, which is borrowed. */
-void yr_local_store_init(yr_local_store *store, char *file);
+void yr_local_store_init(yr_local_store *store, const char *file);
 
 /*
  * Open the file, making it, its directory and its schema when they are missing. Does nothing
