@@ -117,6 +117,8 @@ static void what_follows_the_end_is_not_looked_at(void **state)
     yr_json_free(root);
 }
 
+enum { STACK_SIZE = 1 << 16 };
+
 static yurpc_status parse_nested(size_t depth)
 {
     char *text = yr_calloc(2, depth + 1);
@@ -147,7 +149,7 @@ static void deep_nesting_is_refused_on_a_small_stack(void **state)
     pthread_t thread;
     pthread_attr_t attributes;
     assert_int_equal(pthread_attr_init(&attributes), 0);
-    assert_int_equal(pthread_attr_setstacksize(&attributes, 64 * 1024), 0);
+    assert_int_equal(pthread_attr_setstacksize(&attributes, STACK_SIZE), 0);
     assert_int_equal(pthread_create(&thread, &attributes, parse_deep_text, status), 0);
     assert_int_equal(pthread_join(thread, NULL), 0);
     assert_int_equal(pthread_attr_destroy(&attributes), 0);

@@ -313,17 +313,22 @@ typedef struct race {
 } race;
 
 /* The writer publishes n instances all of weight n, so a torn or freed snapshot shows. */
+static size_t count_faults(const yurpc_snapshot *snapshot)
+{
+    size_t count = yurpc_snapshot_count(snapshot);
+    size_t faults = 0;
+    for (size_t i = 0; i < count; i++) {
+        faults += yurpc_instance_weight(yurpc_snapshot_at(snapshot, i)) != count;
+    }
+    return faults;
+}
+
 static void *read_until_over(void *context)
 {
     race *reading = context;
     while (!atomic_load(&reading->is_over)) {
         const yurpc_snapshot *snapshot = yr_snapshot_cell_acquire(reading->cell);
-        size_t count = yurpc_snapshot_count(snapshot);
-        for (size_t i = 0; i < count; i++) {
-            if (yurpc_instance_weight(yurpc_snapshot_at(snapshot, i)) != count) {
-                atomic_fetch_add(&reading->faults, 1);
-            }
-        }
+        atomic_fetch_add(&reading->faults, count_faults(snapshot));
         yr_snapshot_cell_release(reading->cell);
         atomic_fetch_add(&reading->reads, 1);
     }

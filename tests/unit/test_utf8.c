@@ -4,6 +4,19 @@
 
 #include <string.h>
 
+/* Whether @p point is read as it was written, and every proper prefix of it is malformed. */
+static bool survives(uint32_t point)
+{
+    uint8_t text[YR_UTF8_LEN_MAX];
+    size_t len = yr_utf8_encode(point, text);
+    uint32_t back = UINT32_MAX;
+    size_t cut = 1;
+    while (cut < len && yr_utf8_decode(text, cut, &back) == 0) {
+        cut++;
+    }
+    return cut == len && yr_utf8_decode(text, len, &back) == len && back == point;
+}
+
 static void every_code_point_survives_the_round_trip(void **state)
 {
     (void)state;
@@ -11,18 +24,7 @@ static void every_code_point_survives_the_round_trip(void **state)
         if (point == 0xd800) {
             point = 0xe000;
         }
-        uint8_t text[YR_UTF8_LEN_MAX];
-        size_t len = yr_utf8_encode(point, text);
-        uint32_t back = UINT32_MAX;
-        if (yr_utf8_decode(text, len, &back) != len || back != point) {
-            fail_msg("U+%04X", (unsigned)point);
-        }
-        /* Every proper prefix is malformed. */
-        for (size_t cut = 1; cut < len; cut++) {
-            if (yr_utf8_decode(text, cut, &back) != 0) {
-                fail_msg("U+%04X cut to %zu bytes", (unsigned)point, cut);
-            }
-        }
+        assert_int_equal(survives(point) ? point : UINT32_MAX, point);
     }
 }
 
