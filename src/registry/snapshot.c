@@ -53,20 +53,22 @@ struct yr_snapshot_cell {
 yurpc_status yr_snapshot_apply(const yurpc_snapshot *old, const yr_snapshot_change *changes,
                                size_t count, bool is_stale, yurpc_snapshot **ret_snapshot)
 {
+    const yr_roster *roster = NULL;
+    yurpc_status status =
+        yr_roster_apply(old != NULL ? old->roster : NULL, changes, count, &roster);
+    if (status != YURPC_OK) {
+        return status;
+    }
     yurpc_snapshot *snapshot = yr_calloc(1, sizeof *snapshot);
     if (snapshot == NULL) {
+        yr_roster_unref(roster);
         return YURPC_NO_MEMORY;
     }
     atomic_init(&snapshot->refs, 1);
     snapshot->is_stale = is_stale;
-    yurpc_status status =
-        yr_roster_apply(old != NULL ? old->roster : NULL, changes, count, &snapshot->roster);
-    if (status != YURPC_OK) {
-        yr_snapshot_unref(snapshot);
-        return status;
-    }
-    snapshot->count = yr_roster_count(snapshot->roster);
-    snapshot->draining = yr_roster_count_draining(snapshot->roster);
+    snapshot->roster = roster;
+    snapshot->count = yr_roster_count(roster);
+    snapshot->draining = yr_roster_count_draining(roster);
     *ret_snapshot = snapshot;
     return YURPC_OK;
 }
