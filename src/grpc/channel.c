@@ -10,6 +10,7 @@
 #include <string.h>
 
 enum {
+    AUTHORITY_MAX = 1024,
     WRITE_AHEAD_MAX = 1024 * 1024,                       /* bytes given to the stream unsent */
     OUT_MAX = YR_GRPC_OUTPUT_STEP * 3 + WRITE_AHEAD_MAX, /* one step with room */
     OUT_KEPT = 64 * 1024,                                /* larger buffers are given back */
@@ -21,8 +22,7 @@ struct yr_grpc_channel {
     yr_grpc_conn *conn;
     yr_grpc_channel_events events;
     void *context;
-    char *host;
-    uint16_t port;
+    char *authority; /* "host:port" */
     int64_t connect_timeout_ms;
     int64_t connect_due_ms;
     yr_timer timer; /* the connection's next tick, or at once for what has to be sent */
@@ -44,7 +44,7 @@ static void channel_free(yr_grpc_channel *channel)
     yr_stream_close(channel->stream);
     yr_grpc_conn_free(channel->conn);
     yr_buf_deinit(&channel->out);
-    yr_free(channel->host);
+    yr_free(channel->authority);
     yr_free(channel);
 }
 
@@ -184,9 +184,9 @@ static void channel_fail_connecting(yr_grpc_channel *channel)
                            ? "accepted the connection but did not answer: does it hang, or is "
                              "it no etcd?"
                            : "cannot be reached";
-    yurpc_error *error = yr_error_new(
-        YURPC_UNAVAILABLE, -1, "the server at %s port %u %s (waited %" PRId64 " ms)",
-        channel->host, channel->port, text, channel->connect_timeout_ms);
+    yurpc_error *error =
+        yr_error_new(YURPC_UNAVAILABLE, -1, "the server at %s %s (waited %" PRId64 " ms)",
+                     channel->authority, text, channel->connect_timeout_ms);
     yr_grpc_conn_fail(channel->conn, error);
     yurpc_error_free(error);
 }
@@ -215,21 +215,20 @@ static void on_wake(void *context)
 }
 
 /* "host:port", with brackets around an IPv6 address. */
-static yurpc_status make_conn(yr_grpc_channel *channel)
+static yurpc_status make_authority(const char *host, uint16_t port, char **ret_authority)
 {
-    bool is_ipv6 = strchr(channel->host, ':') != NULL;
-    yr_buf *text = &channel->out;
+    bool is_ipv6 = strchr(host, ':') != NULL;
+    yr_buf text;
+    yr_buf_init(&text, AUTHORITY_MAX);
     yurpc_status status =
-        yr_buf_append_format(text, is_ipv6 ? "[%s]:%u" : "%s:%u", channel->host, channel->port);
-    const char *authority = status == YURPC_OK ? yr_buf_text(text) : NULL;
+        yr_buf_append_format(&text, is_ipv6 ? "[%s]:%u" : "%s:%u", host, port);
+    char *authority = status == YURPC_OK ? yr_buf_detach_text(&text) : NULL;
+    yr_buf_deinit(&text);
     if (authority == NULL) {
-        return YURPC_NO_MEMORY;
+        return status != YURPC_OK ? status : YURPC_NO_MEMORY;
     }
-    status = yr_grpc_conn_new(authority, yr_io_now_ms(channel->io), &channel->conn);
-    if (status == YURPC_OK) {
-        yr_grpc_conn_set_wake(channel->conn, on_wake, channel);
-    }
-    return status;
+    *ret_authority = authority;
+    return YURPC_OK;
 }
 
 yurpc_status yr_grpc_channel_new(yr_io *io, const yr_grpc_channel_options *options,
@@ -244,23 +243,22 @@ yurpc_status yr_grpc_channel_new(yr_io *io, const yr_grpc_channel_options *optio
     if (channel == NULL) {
         return YURPC_NO_MEMORY;
     }
-    yurpc_status status = YURPC_NO_MEMORY;
     channel->io = io;
     channel->events = *events;
     channel->context = context;
-    channel->port = options->port;
     channel->connect_timeout_ms = options->connect_timeout_ms;
     channel->connect_due_ms = yr_io_now_ms(io) + options->connect_timeout_ms;
     yr_timer_init(&channel->timer, on_timer, channel);
     yr_buf_init(&channel->out, OUT_MAX);
-    channel->host = yr_strdup(options->host);
-    if (channel->host == NULL) {
-        goto fail;
-    }
-    status = make_conn(channel);
+    yurpc_status status = make_authority(options->host, options->port, &channel->authority);
     if (status != YURPC_OK) {
         goto fail;
     }
+    status = yr_grpc_conn_new(channel->authority, yr_io_now_ms(io), &channel->conn);
+    if (status != YURPC_OK) {
+        goto fail;
+    }
+    yr_grpc_conn_set_wake(channel->conn, on_wake, channel);
     status = yr_io_connect(io, &connect, &stream_events, channel, &channel->stream);
     if (status != YURPC_OK) {
         goto fail;

@@ -23,13 +23,13 @@ static yr_grpc_call *call_of(const yr_grpc_conn *conn, int32_t stream_id)
 }
 
 /* Frames that cost us work and bring nothing: a peer that sends only these is shut out. */
-static void conn_count_idle_frame(yr_grpc_conn *conn)
+static void conn_count_frame(yr_grpc_conn *conn, bool is_idle)
 {
-    if (conn->now_ms - conn->idle_since_ms >= SECOND_MS) {
+    if (!is_idle || conn->now_ms - conn->idle_since_ms >= SECOND_MS) {
         conn->idle_since_ms = conn->now_ms;
         conn->idle_frames = 0;
     }
-    if (++conn->idle_frames == IDLE_FRAMES_MAX) {
+    if (is_idle && ++conn->idle_frames == IDLE_FRAMES_MAX) {
         (void)nghttp2_session_terminate_session(conn->session, NGHTTP2_ENHANCE_YOUR_CALM);
         yr_grpc_conn_break(conn, yr_error_new(YURPC_PROTOCOL, -1,
                                               "the server at %s sends a flood of HTTP/2 frames "
@@ -129,7 +129,7 @@ static void conn_take_settings(yr_grpc_conn *conn, const nghttp2_frame *frame)
     if ((frame->hd.flags & NGHTTP2_FLAG_ACK) != 0) {
         return;
     }
-    conn_count_idle_frame(conn);
+    conn_count_frame(conn, true);
     if (conn->state == YR_GRPC_CONN_OPENING) {
         conn->state = YR_GRPC_CONN_READY;
     }
@@ -142,18 +142,16 @@ static int on_frame_recv(nghttp2_session *session, const nghttp2_frame *frame, v
     yr_grpc_call *call = call_of(conn, frame->hd.stream_id);
     switch ((nghttp2_frame_type)frame->hd.type) {
     case NGHTTP2_HEADERS:
-        conn->idle_frames = 0;
         if (call != NULL) {
             call_take_headers(call, is_end);
         }
+        conn_count_frame(conn, !is_end); /* else it may be one of many interim responses */
         break;
     case NGHTTP2_DATA:
-        if (frame->hd.length == 0) {
-            conn_count_idle_frame(conn);
-        }
-        if (call != NULL && is_end && !call->has_ended) {
+        if (call != NULL && is_end) {
             call_end_by_server(call);
         }
+        conn_count_frame(conn, frame->hd.length <= frame->data.padlen);
         break;
     case NGHTTP2_SETTINGS:
         conn_take_settings(conn, frame);
@@ -166,9 +164,9 @@ static int on_frame_recv(nghttp2_session *session, const nghttp2_frame *frame, v
     case NGHTTP2_PING:
     case NGHTTP2_PRIORITY:
     case NGHTTP2_WINDOW_UPDATE:
-        conn_count_idle_frame(conn);
+    case NGHTTP2_RST_STREAM: /* on_stream_close() follows when there is one */
+        conn_count_frame(conn, true);
         break;
-    case NGHTTP2_RST_STREAM: /* on_stream_close() follows */
     case NGHTTP2_CONTINUATION:
     case NGHTTP2_ALTSVC:
     case NGHTTP2_ORIGIN:
@@ -213,7 +211,6 @@ static int on_data_chunk(nghttp2_session *session, uint8_t flags, int32_t stream
 {
     (void)flags;
     yr_grpc_conn *conn = user_data;
-    conn->idle_frames = 0;
     /* The connection's window is opened at once, so that no call can stall another. */
     int rv = nghttp2_session_consume_connection(session, len);
     yr_grpc_call *call = rv == 0 ? call_of(conn, stream_id) : NULL;

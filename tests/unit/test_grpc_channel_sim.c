@@ -167,7 +167,7 @@ static void a_network_that_heals_in_time_loses_nothing(void **state)
     yr_sim_run_for(w->sim, SECOND_MS);
     for (int i = 0; i < 20; i++) {
         yr_sim_cut(w->machine, w->client);
-        yr_sim_run_for(w->sim, 6 * SECOND_MS);
+        yr_sim_run_for(w->sim, 6L * SECOND_MS);
         yr_sim_heal_all(w->sim);
         yr_sim_run_for(w->sim, SECOND_MS);
     }
@@ -285,6 +285,18 @@ static void trouble_step(world *w, uint64_t choice)
     }
 }
 
+/* Down: each call has ended, and the owner makes a new channel. */
+static void replace_channel(world *w, const slot slots[SLOTS])
+{
+    for (size_t at = 0; at < SLOTS; at++) {
+        assert_null(slots[at].call);
+    }
+    assert_int_equal(yr_grpc_channel_call_count(w->channel), 0);
+    yr_grpc_channel_close(w->channel);
+    w->down = 0;
+    connect_channel(w);
+}
+
 static void run_schedule(uint64_t seed)
 {
     world w;
@@ -300,14 +312,8 @@ static void run_schedule(uint64_t seed)
             trouble_step(&w, yr_sim_random_below(w.sim, 12));
         }
         yr_sim_run_for(w.sim, (int64_t)yr_sim_random_below(w.sim, 300));
-        if (w.down > 0) { /* each call has ended; the owner makes a new channel */
-            for (size_t at = 0; at < SLOTS; at++) {
-                assert_null(slots[at].call);
-            }
-            assert_int_equal(yr_grpc_channel_call_count(w.channel), 0);
-            yr_grpc_channel_close(w.channel);
-            w.down = 0;
-            connect_channel(&w);
+        if (w.down > 0) {
+            replace_channel(&w, slots);
         }
     }
     yr_sim_thaw(w.machine);
