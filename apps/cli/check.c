@@ -21,6 +21,21 @@ typedef struct check {
     int passed_fd;
 } check;
 
+/*
+ * Whether @p fd is connected to itself: TCP does that when the port it was to reach is free and
+ * the kernel chose the same one for our end.
+ */
+static bool is_self_connected(int fd)
+{
+    struct sockaddr_storage ours = {0};
+    struct sockaddr_storage theirs = {0};
+    socklen_t our_len = sizeof ours;
+    socklen_t their_len = sizeof theirs;
+    return getsockname(fd, (struct sockaddr *)&ours, &our_len) == 0 &&
+           getpeername(fd, (struct sockaddr *)&theirs, &their_len) == 0 &&
+           our_len == their_len && memcmp(&ours, &theirs, our_len) == 0;
+}
+
 /* A connected socket, or -1. Never waits longer than its timeout at one call. */
 static int connect_one(const struct addrinfo *to)
 {
@@ -31,7 +46,7 @@ static int connect_one(const struct addrinfo *to)
     struct timeval limit = {.tv_sec = ATTEMPT_TIMEOUT_S};
     if (setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit) == 0 &&
         setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit) == 0 &&
-        connect(fd, to->ai_addr, to->ai_addrlen) == 0) {
+        connect(fd, to->ai_addr, to->ai_addrlen) == 0 && !is_self_connected(fd)) {
         return fd;
     }
     (void)close(fd);

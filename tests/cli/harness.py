@@ -51,7 +51,8 @@ class Process:
     def __init__(self, arguments, env=None, **options):
         self.arguments = arguments
         self.popen = subprocess.Popen(arguments, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                      stderr=subprocess.PIPE, env=env, text=True, **options)
+                                      stderr=subprocess.PIPE, env=env, text=True,
+                                      start_new_session=True, **options)
         self.out, self.err = queue.Queue(), queue.Queue()
         self.threads = [self._pump(self.popen.stdout, self.out), self._pump(self.popen.stderr, self.err)]
 
@@ -104,8 +105,9 @@ class Process:
         return self.popen.wait(timeout=within)
 
     def stop(self):
-        if self.popen.poll() is None:
-            self.popen.kill()
+        """The process and what it started."""
+        if self.popen.returncode is None:  # not reaped: its id is still its own
+            os.killpg(self.popen.pid, signal.SIGKILL)
         self.popen.wait()
         for thread in self.threads:
             thread.join(timeout=1)

@@ -72,7 +72,8 @@ class Demo(CommandTest):
         broken.write_text(f"#!/bin/sh\ncase $1 in watch) exec sleep 1000;; esac\nexec {COMMAND} \"$@\"\n")
         broken.chmod(0o755)
         done = subprocess.run([ROOT / "scripts/demo", broken], stdin=subprocess.DEVNULL, text=True,
-                              capture_output=True, timeout=60, env=self.environment(), check=False)
+                              capture_output=True, timeout=60, check=False,
+                              env={**self.environment(), "PATIENCE": "1"})
         self.assertEqual(done.returncode, 1)
         self.assertIn("did not see 'up 10.0.0.5:8080'", done.stderr)
 
