@@ -75,8 +75,7 @@ static void became_missing(yr_provider *provider, yr_claim *claim, const char *w
         return;
     }
     yr_count(&provider->core->counters.repairs, 1);
-    yurpc_error *error =
-        yr_error_new(YURPC_NOT_FOUND, -1, "%s was %s; putting it back", claim->key, what);
+    yurpc_error *error = yr_error_new(YURPC_NOT_FOUND, -1, "%s was %s", claim->key, what);
     yr_log_write(&provider->core->log, YURPC_LOG_WARN, "registry", "%s",
                  yurpc_error_text(error));
     yr_registration_set_state(registration, YURPC_LOST, error);

@@ -79,6 +79,9 @@ static void settle(yr_entry *entry)
         return;
     }
     count_changes(entry, &result);
+    if (entry->batch.is_list) {
+        entry->is_stale = false; /* a complete list is as fresh as can be */
+    }
     status = publish(entry, &result);
     yr_free(result.changes);
     if (status != YURPC_OK) {

@@ -85,6 +85,7 @@ static void say_all(yurpc_watch *watch, const difference *found, const yurpc_sna
 static void destroy(yurpc_watch *watch)
 {
     yr_wait *freed = watch->freed;
+    yr_snapshot_unref(atomic_load(&watch->next));
     yr_snapshot_unref(watch->seen);
     yr_free(watch);
     if (freed != NULL) {
@@ -96,10 +97,10 @@ static void on_deliver(void *context)
 {
     static const yr_snapshot_visitor visitor = {on_up, on_down, on_changed};
     yurpc_watch *watch = context;
-    const yurpc_snapshot *now = yr_snapshot_cell_acquire(watch->cell);
-    now = yr_snapshot_ref(now);
-    yr_snapshot_cell_release(watch->cell);
-
+    const yurpc_snapshot *now = atomic_exchange(&watch->next, NULL);
+    if (now == NULL) {
+        return;
+    }
     const yurpc_snapshot *seen = watch->seen;
     difference found = {.is_incomplete = false};
     yr_snapshot_diff(seen, now, &visitor, &found);
@@ -124,6 +125,8 @@ static void on_deliver(void *context)
 static void on_published(void *context)
 {
     yurpc_watch *watch = context;
+    const yurpc_snapshot *now = yr_snapshot_ref(yr_snapshot_cell_current(watch->cell));
+    yr_snapshot_unref(atomic_exchange(&watch->next, now));
     if (!yr_executor_post(watch->executor, &watch->deliver_task)) {
         return; /* what is posted already will see this snapshot, too */
     }

@@ -20,12 +20,14 @@ struct yurpc_watch {
     yr_list link;               /* the loop's: in its service's watches */
     yurpc_service *service;
     yr_executor *executor;
-    const yr_snapshot_cell *cell;
+    const yr_snapshot_cell *cell; /* the loop's */
     yurpc_event_fn *on_event;
     void *context;
     yr_task deliver_task;
     yr_task free_task;
-    yr_wait *freed;             /* who waits until it is freed; NULL: nobody */
+    yr_wait *freed; /* who waits until it is freed; NULL: nobody */
+    const yurpc_snapshot
+        *_Atomic next;          /* from the loop to the executor: one reference, or NULL */
     const yurpc_snapshot *seen; /* one reference; NULL at first */
     atomic_bool is_stopped;
     bool is_delivering; /* its own callback is running */
