@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "base/mem.h"
 #include "net/uv/uv_address.h"
+#include "net/uv/uv_lookup.h"
 
 #include <errno.h>
 #include <netdb.h>
@@ -18,12 +19,6 @@ enum {
     UNACKED_MAX_MS = 3000, /* TCP_USER_TIMEOUT: sent bytes that long unconfirmed end it */
 };
 
-/* A name being resolved. It outlives the dial, because the resolver cannot be interrupted. */
-typedef struct resolution {
-    uv_getaddrinfo_t request;
-    yr_uv_dial *dial; /* NULL: nobody waits any more */
-} resolution;
-
 typedef struct attempt {
     yr_uv_dial *dial;
     yr_uv_fd *watch; /* NULL: not begun, or over */
@@ -35,7 +30,7 @@ struct yr_uv_dial {
     yr_uv_io *io;
     yr_uv_dial_fn *fn;
     void *context;
-    resolution *resolution;
+    yr_uv_lookup *lookup;
     struct sockaddr_storage addresses[ADDRESSES_MAX];
     attempt attempts[ADDRESSES_MAX];
     size_t address_count;
@@ -71,12 +66,8 @@ static void stop(yr_uv_dial *dial)
 {
     yr_timer_stop(&dial->io->io, &dial->stagger);
     yr_timer_stop(&dial->io->io, &dial->deadline);
-    if (dial->resolution != NULL) {
-        dial->resolution->dial = NULL;
-        /* Fails when it has begun; then its late answer is thrown away. */
-        (void)uv_cancel((uv_req_t *)&dial->resolution->request);
-        dial->resolution = NULL;
-    }
+    yr_uv_lookup_free(dial->lookup);
+    dial->lookup = NULL;
     for (size_t i = 0; i < dial->begun_count; i++) {
         close_attempt(&dial->attempts[i]);
     }
@@ -98,21 +89,19 @@ static void fail_with(yr_uv_dial *dial, yurpc_error *error)
     yurpc_error_free(error);
 }
 
-static void fail(yr_uv_dial *dial, const char *what, const char *whom)
+static void fail(yr_uv_dial *dial)
 {
     char text[128];
     yurpc_status status =
         yr_uv_status(dial->uv_error) == YURPC_NO_MEMORY ? YURPC_NO_MEMORY : YURPC_UNAVAILABLE;
-    const char *why = dial->uv_error == UV_EAI_NONAME
-                          ? "no such host"
-                          : uv_strerror_r(dial->uv_error, text, sizeof text);
-    fail_with(dial, yr_error_new(status, -1, "cannot %s %s: %s", what, whom, why));
+    fail_with(dial, yr_error_new(status, -1, "cannot connect to %s: %s", dial->target,
+                                 uv_strerror_r(dial->uv_error, text, sizeof text)));
 }
 
 static void on_deadline(void *context)
 {
     yr_uv_dial *dial = context;
-    bool has_name = dial->resolution == NULL;
+    bool has_name = dial->lookup == NULL;
     fail_with(dial,
               yr_error_new(YURPC_UNAVAILABLE, -1, "cannot %s %s: no answer within %lld ms",
                            has_name ? "connect to" : "resolve",
@@ -147,6 +136,19 @@ static bool is_connected_to_itself(int fd)
 
 static void try_next(yr_uv_dial *dial);
 
+static void succeed(yr_uv_dial *dial, attempt *one)
+{
+    int fd = one->fd;
+    int unacked_ms = UNACKED_MAX_MS;
+    yr_uv_fd *watch = one->watch;
+    one->watch = NULL;
+    dial->open_count--;
+    stop(dial);
+    /* Not before: it would also bound connecting, which has its own deadline. Works without. */
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &unacked_ms, sizeof unacked_ms);
+    dial->fn(dial->context, fd, watch, NULL);
+}
+
 static void on_attempt_ready(void *context, int events)
 {
     (void)events;
@@ -166,19 +168,13 @@ static void on_attempt_ready(void *context, int events)
         try_next(dial);
         return;
     }
-    int fd = one->fd;
-    yr_uv_fd *watch = one->watch;
-    one->watch = NULL;
-    dial->open_count--;
-    stop(dial);
-    dial->fn(dial->context, fd, watch, NULL);
+    succeed(dial, one);
 }
 
 /* 0, or libuv's error. */
 static int begin_attempt(yr_uv_dial *dial, attempt *one, const struct sockaddr_storage *address)
 {
     int on = 1;
-    int unacked_ms = UNACKED_MAX_MS;
     int fd =
         socket(address->ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP);
     if (fd < 0) {
@@ -190,9 +186,7 @@ static int begin_attempt(yr_uv_dial *dial, attempt *one, const struct sockaddr_s
         close(fd);
         return uv_error;
     }
-    /* Without these it works too, only less well. */
-    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    (void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &unacked_ms, sizeof unacked_ms);
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on); /* works without, too */
     if (connect(fd, (const struct sockaddr *)address, yr_address_size(address)) != 0 &&
         errno != EINPROGRESS) {
         uv_error = uv_translate_sys_error(errno);
@@ -219,7 +213,7 @@ static void try_next(yr_uv_dial *dial)
         note_error(dial, uv_error);
     }
     if (dial->open_count == 0) {
-        fail(dial, "connect to", dial->target);
+        fail(dial);
     }
 }
 
@@ -254,51 +248,35 @@ static void take_addresses(yr_uv_dial *dial, const struct addrinfo *list)
     }
 }
 
-static void on_resolved(uv_getaddrinfo_t *request, int uv_error, struct addrinfo *list)
+static const char *explain(int error)
 {
-    resolution *one = request->data;
-    yr_uv_dial *dial = one->dial;
-    if (dial != NULL) {
-        dial->resolution = NULL;
+    switch (error) {
+    case 0: /* no error, and no address either */
+    case EAI_NONAME:
+        return "no such host";
+    case EAI_AGAIN:
+        return "the name servers do not answer";
+    case EAI_SYSTEM:
+        return "the system's resolver failed";
+    default:
+        return gai_strerror(error);
     }
-    if (dial != NULL && uv_error == 0 && list != NULL) {
-        take_addresses(dial, list);
-    }
-    uv_freeaddrinfo(list);
-    yr_free(one);
-    if (dial == NULL) {
-        return;
-    }
-    if (dial->address_count == 0) {
-        dial->uv_error = uv_error != 0 ? uv_error : UV_EAI_NONAME;
-        fail(dial, "resolve", dial->host);
-        return;
-    }
-    try_next(dial);
 }
 
-static yurpc_status resolve(yr_uv_dial *dial, uint16_t port)
+static void on_resolved(void *context, int error, const struct addrinfo *list)
 {
-    resolution *one = yr_calloc(1, sizeof *one);
-    if (one == NULL) {
-        return YURPC_NO_MEMORY;
+    yr_uv_dial *dial = context;
+    dial->lookup = NULL;
+    if (error == 0 && list != NULL) {
+        take_addresses(dial, list);
     }
-    one->request.data = one;
-    one->dial = dial;
-    const struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
-    char service[8];
-    (void)snprintf(service, sizeof service, "%u", (unsigned)port);
-    sigset_t before;
-    yr_uv_block_signals(&before);
-    int uv_error =
-        uv_getaddrinfo(dial->io->loop, &one->request, on_resolved, dial->host, service, &hints);
-    yr_uv_restore_signals(&before);
-    if (uv_error != 0) {
-        yr_free(one);
-        return yr_uv_status(uv_error);
+    if (dial->address_count > 0) {
+        try_next(dial);
+        return;
     }
-    dial->resolution = one;
-    return YURPC_OK;
+    yurpc_status status = error == EAI_MEMORY ? YURPC_NO_MEMORY : YURPC_UNAVAILABLE;
+    fail_with(dial,
+              yr_error_new(status, -1, "cannot resolve %s: %s", dial->host, explain(error)));
 }
 
 yurpc_status yr_uv_dial_new(yr_uv_io *io, const yr_connect_options *options, yr_uv_dial_fn *fn,
@@ -322,13 +300,17 @@ yurpc_status yr_uv_dial_new(yr_uv_io *io, const yr_connect_options *options, yr_
     yr_timer_init(&dial->deadline, on_deadline, dial);
     if (yr_address_parse(dial->host, options->port, &dial->addresses[0])) {
         dial->address_count = 1;
-        yr_timer_start(&io->io, &dial->stagger, 0);
     } else {
-        yurpc_status status = resolve(dial, options->port);
-        if (status != YURPC_OK) {
+        int uv_error =
+            yr_uv_lookup_new(io, dial->host, options->port, on_resolved, dial, &dial->lookup);
+        if (uv_error == UV_ENOMEM) {
             yr_free(dial);
-            return status;
+            return YURPC_NO_MEMORY;
         }
+        note_error(dial, uv_error);
+    }
+    if (dial->lookup == NULL) {
+        yr_timer_start(&io->io, &dial->stagger, 0);
     }
     yr_timer_start(&io->io, &dial->deadline, options->timeout_ms);
     *ret_dial = dial;

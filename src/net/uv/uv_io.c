@@ -141,6 +141,15 @@ static int start_handles(yr_uv_io *self)
     return uv_async_init(self->loop, &self->async, on_async);
 }
 
+static void close_loop(uv_loop_t *loop)
+{
+    while (uv_run(loop, UV_RUN_DEFAULT) != 0) { /* until each handle was let go */
+    }
+    int failed = uv_loop_close(loop);
+    YR_ASSERT(failed == 0);
+    yr_free(loop);
+}
+
 yurpc_status yr_uv_io_new(yr_io **ret_io, yurpc_error **ret_error)
 {
     bool has_loop = false;
@@ -172,40 +181,13 @@ yurpc_status yr_uv_io_new(yr_io **ret_io, yurpc_error **ret_error)
 fail:
     if (has_loop) {
         uv_close((uv_handle_t *)&self->timer, NULL);
-        while (uv_run(loop, UV_RUN_NOWAIT) != 0) {
-        }
-        int failed = uv_loop_close(loop);
-        YR_ASSERT(failed == 0);
+        close_loop(loop);
+    } else {
+        yr_free(loop);
     }
-    yr_free(loop);
     yr_free(self);
     return yr_error_set(ret_error, uv_error == UV_ENOMEM ? YURPC_NO_MEMORY : YURPC_IO, -1,
                         "cannot make an event loop: %s", uv_strerror(uv_error));
-}
-
-/* Let a resolution that nobody waits for any more come to its end, however long that takes. */
-static void *run_to_end(void *context)
-{
-    uv_loop_t *loop = context;
-    while (uv_run(loop, UV_RUN_DEFAULT) != 0) {
-    }
-    int failed = uv_loop_close(loop);
-    YR_ASSERT(failed == 0);
-    yr_free(loop);
-    return NULL;
-}
-
-static void abandon_loop(uv_loop_t *loop)
-{
-    pthread_t thread;
-    sigset_t before;
-    yr_uv_block_signals(&before);
-    bool has_thread =
-        pthread_create(&thread, NULL, run_to_end, loop) == 0 && pthread_detach(thread) == 0;
-    yr_uv_restore_signals(&before);
-    if (!has_thread) {
-        run_to_end(loop);
-    }
 }
 
 void yr_uv_io_free(yr_io *io)
@@ -215,18 +197,15 @@ void yr_uv_io_free(yr_io *io)
     }
     yr_uv_io *self = yr_uv_io_of(io);
     YR_ASSERT(!self->is_in_turn && self->open_count == 0);
+    while (self->answers_due > 0) { /* they are on their way: no thread is left resolving */
+        uv_run(self->loop, UV_RUN_ONCE);
+    }
     uv_close((uv_handle_t *)&self->async, NULL);
     uv_close((uv_handle_t *)&self->timer, NULL);
-    int handles_or_requests = uv_run(self->loop, UV_RUN_NOWAIT);
+    close_loop(self->loop);
     free_graves(self);
-    uv_loop_t *loop = self->loop;
     yr_io_deinit(io);
     yr_free(self);
-    if (handles_or_requests != 0) {
-        abandon_loop(loop);
-    } else {
-        run_to_end(loop);
-    }
 }
 
 /* ---- Running ---- */

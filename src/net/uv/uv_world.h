@@ -24,13 +24,14 @@ typedef struct yr_uv_grave {
 
 typedef struct yr_uv_io {
     yr_io io;
-    uv_loop_t *loop;  /* outlives this object while a name is still being resolved */
+    uv_loop_t *loop;  /* apart, because even asking it for the time changes it */
     uv_timer_t timer; /* due with the earliest of io.timers */
     uv_async_t async; /* a task was posted */
     bool is_in_turn;
-    yr_list unsent;    /* streams with something to send at the end of the turn */
-    yr_list graves;    /* see above */
-    size_t open_count; /* streams, listeners and watches that were not closed */
+    yr_list unsent;     /* streams with something to send at the end of the turn */
+    yr_list graves;     /* see above */
+    size_t answers_due; /* of lookups: the loop cannot end before they came */
+    size_t open_count;  /* streams, listeners and watches that were not closed */
     char read_buffer[YR_UV_READ_MAX];
 } yr_uv_io;
 
