@@ -48,8 +48,6 @@ static void call_end_by_server(yr_grpc_call *call)
     yr_grpc_headers_end(&call->headers, &end, &text);
     bool is_cut = !yr_grpc_deframer_is_between(&call->deframer);
     if (is_cut && end.code == YR_GRPC_OK) {
-        yurpc_error_free(text);
-        text = NULL;
         end = (yr_grpc_end){.code = YR_GRPC_INTERNAL,
                             .message = "the server ended the call inside a message"};
     }
@@ -149,6 +147,7 @@ static int on_frame_recv(nghttp2_session *session, const nghttp2_frame *frame, v
         break;
     case NGHTTP2_DATA:
         if (call != NULL && is_end) {
+            yr_grpc_headers_begin(&call->headers); /* no trailers came */
             call_end_by_server(call);
         }
         conn_count_frame(conn, frame->hd.length <= frame->data.padlen);
@@ -255,10 +254,10 @@ static int on_stream_close(nghttp2_session *session, int32_t stream_id, uint32_t
         .is_unprocessed = is_refused,
         .is_transport = is_goaway,
     };
-    yurpc_error *text =
-        is_goaway ? yr_error_copy(conn->error)
-                  : yr_error_new(YURPC_REMOTE, end.code, "the server reset the call: %s",
-                                 nghttp2_http2_strerror(error));
+    yurpc_error *text = is_goaway
+                            ? yr_error_copy(conn->error)
+                            : yr_error_new(YURPC_REMOTE, end.code, "the call was reset: %s",
+                                           nghttp2_http2_strerror(error));
     yr_grpc_call_end(call, &end, text, YR_GRPC_NO_RST);
     return 0;
 }

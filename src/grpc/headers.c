@@ -132,6 +132,8 @@ void yr_grpc_headers_end(const yr_grpc_headers *headers, yr_grpc_end *ret_end,
     const char *message = headers->message != NULL ? headers->message : "";
     yr_grpc_end end = {.code = headers->code, .message = message, .is_remote = true};
     yurpc_error *text = NULL;
+    bool is_failure =
+        headers->code > YR_GRPC_OK; /* then the rest of the headers is no matter */
     if (headers->code > YR_GRPC_UNAUTHENTICATED) {
         end.code = YR_GRPC_UNKNOWN;
         text = yr_error_new(YURPC_REMOTE, end.code, "the server sent the unknown code %d: %s",
@@ -141,8 +143,7 @@ void yr_grpc_headers_end(const yr_grpc_headers *headers, yr_grpc_end *ret_end,
         text =
             yr_error_new(YURPC_REMOTE, end.code,
                          "the server sent a grpc-status that is not one number: %s", message);
-    } else if (headers->code == YR_GRPC_CODE_ABSENT &&
-               !yr_grpc_headers_allow_messages(headers)) {
+    } else if (!is_failure && !yr_grpc_headers_allow_messages(headers)) {
         end.is_remote = false;
         end.code = code_of_http(headers->http);
         text =

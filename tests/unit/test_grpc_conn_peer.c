@@ -195,6 +195,41 @@ static void an_end_of_stream_without_trailers_is_internal(void **state)
     assert_false(call.end.is_remote);
 }
 
+static void a_status_before_the_messages_is_not_the_calls(void **state)
+{
+    pair *p = *state;
+    heard call;
+    const yr_fake_header headers[] = {
+        {":status", "200"}, {"content-type", "application/grpc"}, {"grpc-status", "0"}};
+    yr_grpc_request request = stream("/silent");
+    pair_begin(p, &request, &call);
+    pair_pump(p);
+    yr_fake_call_send_raw_headers(p->service.last, headers, 3, false);
+    yr_fake_call_send(p->service.last, yr_bytes_of_text("x"));
+    yr_fake_call_end_raw(p->service.last, NULL, 0);
+    pair_pump(p);
+    assert_int_equal(call.end.code, YR_GRPC_INTERNAL);
+}
+
+static void a_malformed_response_ends_only_its_call(void **state)
+{
+    pair *p = *state;
+    heard bad;
+    heard good;
+    yr_grpc_request request = stream("/silent");
+    pair_begin(p, &request, &bad);
+    pair_pump(p);
+    /* "a: b" without a :status */
+    pair_feed_frame(p, NGHTTP2_HEADERS, NGHTTP2_FLAG_END_HEADERS, 1, yr_bytes("\0\1a\1b", 5));
+    assert_int_equal(bad.ends, 1);
+    assert_int_equal(bad.end.code, YR_GRPC_INTERNAL);
+    assert_false(bad.end.is_transport);
+    yr_grpc_request next = unary("/echo", "x");
+    pair_begin(p, &next, &good);
+    pair_pump(p);
+    assert_int_equal(good.end.code, YR_GRPC_OK);
+}
+
 static void an_end_inside_a_message_is_no_success(void **state)
 {
     pair *p = *state;
@@ -384,6 +419,8 @@ int main(void)
         PAIR_TEST(trailers_count_when_a_reset_without_error_follows_them),
         PAIR_TEST(a_stream_that_the_server_ends_is_given_back_to_it),
         PAIR_TEST(an_end_of_stream_without_trailers_is_internal),
+        PAIR_TEST(a_status_before_the_messages_is_not_the_calls),
+        PAIR_TEST(a_malformed_response_ends_only_its_call),
         PAIR_TEST(an_end_inside_a_message_is_no_success),
         cmocka_unit_test(a_message_that_is_compressed_or_too_long_ends_only_its_call),
         PAIR_TEST(what_follows_the_last_message_in_one_frame_is_heard_too),

@@ -188,6 +188,18 @@ static void a_grpc_status_counts_more_than_an_http_status(void **state)
     assert_int_equal(r.end.code, YR_GRPC_RESOURCE_EXHAUSTED);
 }
 
+static void an_ok_inside_an_http_failure_is_no_success(void **state)
+{
+    (void)state;
+    response r;
+    begin(&r);
+    add(&r, ":status", "502");
+    add(&r, "grpc-status", "0");
+    finish(&r);
+    assert_int_equal(r.end.code, YR_GRPC_UNAVAILABLE);
+    assert_false(r.end.is_remote);
+}
+
 static void a_message_cannot_forge_a_log_line(void **state)
 {
     (void)state;
@@ -244,6 +256,7 @@ int main(void)
         cmocka_unit_test(a_page_with_status_200_is_no_grpc),
         cmocka_unit_test(the_content_type_may_name_a_codec),
         cmocka_unit_test(a_grpc_status_counts_more_than_an_http_status),
+        cmocka_unit_test(an_ok_inside_an_http_failure_is_no_success),
         cmocka_unit_test(a_message_cannot_forge_a_log_line),
         cmocka_unit_test(a_block_past_its_limit_is_refused_and_counting_starts_anew),
         cmocka_unit_test(without_memory_only_the_text_is_lost),
