@@ -197,9 +197,7 @@ yurpc_status yr_api_call(yurpc_etcd *client, yurpc_status status, yr_call_reques
 
 yurpc_etcd_reply *yurpc_etcd_reply_detach(const yurpc_etcd_reply *reply)
 {
-    yr_reply *box = yr_reply_of(reply);
-    box->is_detached = true;
-    return &box->reply;
+    return yr_reply_detach(reply);
 }
 
 void yurpc_etcd_reply_free(yurpc_etcd_reply *reply)

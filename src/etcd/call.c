@@ -183,6 +183,7 @@ static void call_succeeded(yr_etcd_call *call)
 {
     yr_etcd *client = call->client;
     yr_reply *reply = NULL;
+    bool is_detached = false;
     yurpc_status status = call->answer_status;
     if (status == YURPC_OK) {
         status = call->answer.is_whole
@@ -203,9 +204,10 @@ static void call_succeeded(yr_etcd_call *call)
     if (status != YURPC_OK) {
         call_fail_status(call, status);
     } else {
+        reply->ret_detached = &is_detached;
         call_finish(call, &reply->reply, NULL);
     }
-    if (!reply->is_detached) {
+    if (!is_detached) {
         yr_reply_free(reply);
     }
 }

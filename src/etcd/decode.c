@@ -248,6 +248,14 @@ yr_reply *yr_reply_of(const yurpc_etcd_reply *reply)
     return YR_CONTAINER_OF(inside.out, yr_reply, reply);
 }
 
+yurpc_etcd_reply *yr_reply_detach(const yurpc_etcd_reply *reply)
+{
+    yr_reply *box = yr_reply_of(reply);
+    *box->ret_detached = true;
+    box->ret_detached = NULL;
+    return &box->reply;
+}
+
 static yr_reply *reply_new(yurpc_bytes message)
 {
     yr_reply *reply = yr_calloc(1, sizeof *reply);

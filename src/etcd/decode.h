@@ -16,12 +16,15 @@
 /* A reply and its memory. */
 typedef struct yr_reply {
     yr_arena arena;
-    bool is_detached; /* its receiver keeps it */
+    bool *ret_detached; /* told when its receiver keeps it, who may then free it at any time */
     yurpc_etcd_reply reply;
 } yr_reply;
 
 /* NULL is allowed. */
 void yr_reply_free(yr_reply *reply);
+
+/* The receiver of a callback keeps @p reply; see yurpc_etcd_reply_detach(). */
+yurpc_etcd_reply *yr_reply_detach(const yurpc_etcd_reply *reply);
 
 /* The box around what a callback was given. Only for whole replies, not for those in a txn. */
 yr_reply *yr_reply_of(const yurpc_etcd_reply *reply);

@@ -40,8 +40,7 @@ void rig_on_reply(void *context, const yurpc_etcd_reply *reply, const yurpc_erro
     answer->status = yurpc_error_status(error);
     set_text(answer->text, error);
     if (reply != NULL) {
-        yr_reply_of(reply)->is_detached = true;
-        answer->reply = &yr_reply_of(reply)->reply;
+        answer->reply = yr_reply_detach(reply);
     }
 }
 
