@@ -462,6 +462,47 @@ static void a_forked_child_leaves_the_parents_loop_alone(void **state)
     }
 }
 
+static void a_forked_child_does_not_disturb_the_parents_connections(void **state)
+{
+    (void)state;
+    yr_loop *loop = new_loop(false);
+    yr_io *io = yr_loop_io(loop);
+    net_end client = {.stream = NULL};
+    net_end server = {.is_echoing = true};
+    yr_listener *listener = NULL;
+    assert_ok(yr_io_listen(io, "127.0.0.1", 0, net_end_accept, &server, &listener));
+    assert_ok(net_end_connect(&client, io, "127.0.0.1", yr_listener_port(listener), 5000));
+    poll_until(loop, &client.is_open);
+
+    /* A child that lives on holds the same sockets. */
+    int pipe_fds[2];
+    assert_int_equal(pipe(pipe_fds), 0);
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        char c = 0;
+        alarm(10);
+        close(pipe_fds[1]);
+        yr_loop_free(loop);
+        _exit(read(pipe_fds[0], &c, 1) == 0 ? 0 : 1);
+    }
+    close(pipe_fds[0]);
+    net_end_write(&client, "hello");
+    for (int i = 0; i < 1000 && client.received < 5; i++) {
+        yr_loop_step(loop);
+    }
+    assert_int_equal(client.received, 5);
+    net_end_close(&client); /* the server sees the end although the child has the socket */
+    poll_until(loop, &server.is_ended);
+    close(pipe_fds[1]);
+    int status = 0;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    net_end_close(&server);
+    yr_listener_close(listener);
+    yr_loop_free(loop);
+}
+
 static void making_a_loop_survives_every_allocation_failure(void **state)
 {
     (void)state;
@@ -497,6 +538,7 @@ int main(void)
         cmocka_unit_test(a_waiter_runs_the_loop_that_has_no_thread),
         cmocka_unit_test(a_loop_stepped_inside_anothers_callback_is_inside_both),
         cmocka_unit_test(a_forked_child_leaves_the_parents_loop_alone),
+        cmocka_unit_test(a_forked_child_does_not_disturb_the_parents_connections),
         cmocka_unit_test(making_a_loop_survives_every_allocation_failure),
     };
     return cmocka_run_group_tests_name("loop", tests, NULL, NULL);

@@ -8,9 +8,11 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <semaphore.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 enum { LIMIT_MS = 10000, CONNECT_MS = 5000, ADDRESSES = 24 };
@@ -260,6 +262,37 @@ static void a_loop_does_not_wait_for_a_slow_resolver_when_it_is_freed(void **sta
     assert_false(client.is_ended);
 }
 
+/* In the child. */
+static void exit_while_a_name_is_being_resolved(void)
+{
+    yr_io *io = NULL;
+    net_end client = {.stream = NULL};
+    alarm(10); /* a hang is a failure, too */
+    if (yr_uv_io_new(&io, NULL) != YURPC_OK ||
+        net_end_connect(&client, io, "slow.test", 1, CONNECT_MS) != YURPC_OK) {
+        exit(1);
+    }
+    usleep(10 * 1000);
+    net_end_close(&client);
+    yr_uv_io_free(io);
+    exit(0);
+}
+
+static void a_process_does_not_wait_for_a_slow_resolver_when_it_exits(void **state)
+{
+    (void)state;
+    fflush(stdout);
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        exit_while_a_name_is_being_resolved();
+    }
+    int status = 0;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -268,6 +301,7 @@ int main(void)
         return 1;
     }
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_process_does_not_wait_for_a_slow_resolver_when_it_exits),
         TEST(an_address_that_refuses_is_followed_by_the_next_at_once),
         TEST(a_silent_address_is_given_a_quarter_of_a_second),
         TEST(the_families_alternate),
