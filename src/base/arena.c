@@ -10,7 +10,7 @@
 enum {
     CHUNK_MIN = 4 * 1024,
     CHUNK_MAX = 1024 * 1024, /* chunks double up to this; a larger piece gets its own */
-    ALIGNMENT = sizeof(max_align_t),
+    ALIGNMENT = _Alignof(max_align_t),
 };
 
 struct yr_arena_chunk {
