@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -155,6 +156,37 @@ static void a_forked_child_leaves_the_handle_alone(void **state)
     yr_subject_close(&subject);
 }
 
+static bool was_told(const void *context)
+{
+    const yr_subject *subject = context;
+    return subject->is_connected || subject->error != YURPC_OK;
+}
+
+/* SQLite in the child believes in locks that only the parent holds. */
+static void a_forked_child_cannot_open_what_its_parent_has_open(void **state)
+{
+    yr_stage *stage = *state;
+    yr_subject subject;
+    yr_subject_open(&subject, stage);
+    pid_t child = fork();
+    if (child == 0) {
+        yr_subject second;
+        yr_stage own = {.address = stage->address};
+        const yr_driver_config config = {.address = stage->address, .ttl_ms = 2000};
+        if (yr_uv_io_new(&own.io, NULL) != YURPC_OK ||
+            yr_subject_begin(&second, &own, &config) != YURPC_OK) {
+            _exit(1);
+        }
+        yr_stage_await(&own, was_told, &second, 3000, "a refusal");
+        _exit(second.error == YURPC_FORKED ? 0 : 2);
+    }
+    int status = 0;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 0);
+    yr_subject_close(&subject);
+}
+
 /* ---- Latency ---- */
 
 static int compare_times(const void *left, const void *right)
@@ -264,6 +296,7 @@ int main(int argc, char **argv)
         ON_STAGE(the_proof_of_life_does_not_live_on_in_a_forked_child),
         ON_STAGE(one_handle_does_not_drop_the_proof_of_another),
         ON_STAGE(a_forked_child_leaves_the_handle_alone),
+        ON_STAGE(a_forked_child_cannot_open_what_its_parent_has_open),
         ON_STAGE(a_change_reaches_another_process_within_50_ms),
         ON_STAGE(killing_writers_leaves_a_sound_file_with_only_the_living),
     };

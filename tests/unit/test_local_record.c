@@ -1,5 +1,6 @@
 #include "base/bytes.h"
 #include "drivers/local/lock.h"
+#include "drivers/local/process.h"
 #include "drivers/local/record.h"
 #include "scratch.h"
 #include "yr_test.h"

@@ -162,7 +162,9 @@ void yr_local_follows_list_all(yr_driver *driver)
     for (yr_list *link = all->next; link != all; link = link->next) {
         yr_follow *follow = YR_CONTAINER_OF(link, yr_follow, link);
         follow->is_listed = false;
-        follow->wants_list = true;
+        if (follow->list.state != YR_LOCAL_JOB_RUNNING) { /* else it was listed just now */
+            follow->wants_list = true;
+        }
     }
     begin_lists(driver);
 }
@@ -222,49 +224,46 @@ static bool is_in_scope(const yr_follow *follow, const yr_fact *fact)
     return yr_bytes_compare(fact->node, last) <= 0;
 }
 
-static void tell_changes(yr_follow *follow)
+/* @p mine has room for all facts. */
+static void tell_changes(yr_follow *follow, yr_fact *mine)
 {
     const yr_local_follows *follows = &follow->driver->follows;
     const yr_local_facts *facts = &follows->look_facts;
-    if (follow->is_stopped || !follow->is_listed) {
+    size_t count = 0;
+    if (!follow->is_listed) {
         return;
     }
-    yr_fact *mine = NULL;
-    size_t count = 0;
     for (size_t i = 0; i < facts->count; i++) {
         const yr_fact *fact = &facts->items[i];
-        if (fact->revision <= follow->revision || !is_in_scope(follow, fact)) {
-            continue;
+        if (fact->revision > follow->revision && is_in_scope(follow, fact)) {
+            mine[count++] = *fact;
         }
-        if (mine == NULL) {
-            mine = yr_calloc(facts->count - i, sizeof *mine);
-        }
-        if (mine == NULL) {
-            follow->wants_list = true;
-            return;
-        }
-        mine[count++] = *fact;
     }
     if (count > 0) {
         const yr_facts changes = {
             .is_last = true, .revision = follows->look_revision, .facts = mine, .count = count};
         tell(follow, &changes);
     }
-    yr_free(mine);
 }
 
 static void tell_all_changes(yr_driver *driver)
 {
     yr_local_follows *follows = &driver->follows;
-    follows->seen = follows->look_revision;
     if (follows->look_facts.count == 0) {
+        follows->seen = follows->look_revision;
         return;
     }
+    yr_fact *mine = yr_calloc(follows->look_facts.count, sizeof *mine);
+    if (mine == NULL) {
+        return; /* what was not seen is looked at again */
+    }
+    follows->seen = follows->look_revision;
     follows->is_telling = true;
     for (yr_list *link = follows->all.next; link != &follows->all; link = link->next) {
-        tell_changes(YR_CONTAINER_OF(link, yr_follow, link));
+        tell_changes(YR_CONTAINER_OF(link, yr_follow, link), mine);
     }
     follows->is_telling = false;
+    yr_free(mine);
     if (follows->look_facts.bytes.cap > FACTS_KEPT_BYTES) {
         yr_local_facts_deinit(&follows->look_facts);
     }

@@ -227,7 +227,7 @@ static void on_close_deadline(void *context)
     yr_local_operations_end(driver);
     void (*on_closed)(void *) = driver->on_closed;
     void *closed_context = driver->closed_context;
-    yr_local_queue_orphan(&driver->queue, on_orphaned);
+    yr_local_queue_orphan(&driver->queue, on_orphaned); /* the driver may be gone now */
     on_closed(closed_context);
 }
 

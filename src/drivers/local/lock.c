@@ -7,28 +7,12 @@
 #include <fcntl.h>
 #include <fts.h>
 #include <inttypes.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-static _Atomic uint64_t process_mark;
-
 static const char session_suffix[] = "session-";
-
-int64_t yr_local_process_mark(uint64_t random)
-{
-    uint64_t pid = (uint64_t)getpid();
-    uint64_t mark = atomic_load(&process_mark);
-    while (mark >> 32 != pid) { /* the first call, or the first in a forked child */
-        if (atomic_compare_exchange_weak(&process_mark, &mark,
-                                         pid << 32 | (random & UINT32_MAX))) {
-            return (int64_t)(pid << 32 | (random & UINT32_MAX));
-        }
-    }
-    return (int64_t)mark;
-}
 
 static void lock_path(const char *file, int64_t id, char out[YR_LOCAL_PATH_MAX])
 {

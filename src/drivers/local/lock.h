@@ -4,10 +4,10 @@
  * A record lock (fcntl) belongs to the process: it goes when the process does, however it
  * dies, and a forked child does not have it. Its price is a rule: closing any descriptor of
  * the file drops the lock. So a session's file is opened once in its process, by its owner;
- * everybody else in that process knows the session by its process mark and leaves the file
- * alone.
+ * everybody else in that process knows the session by its process' mark (process.h) and leaves
+ * the file alone.
  *
- * Not used on the loop, except for yr_local_process_mark().
+ * Not used on the loop, except for dropping.
  */
 #ifndef YR_LOCAL_LOCK_H
 #define YR_LOCAL_LOCK_H
@@ -16,12 +16,6 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-
-/*
- * What tells this process from every other one: its id and, because ids are used again, 32
- * random bits that are drawn anew after a fork. @p random is used the first time.
- */
-int64_t yr_local_process_mark(uint64_t random);
 
 /* Make and lock the file of session @p id. YURPC_IO, YURPC_DENIED, YURPC_EXHAUSTED. */
 YURPC_NODISCARD yurpc_status yr_local_lock_take(const char *file, int64_t id, int *ret_fd,

@@ -2,7 +2,7 @@
 
 #include "base/assert.h"
 #include "base/error.h"
-#include "drivers/local/lock.h"
+#include "drivers/local/process.h"
 
 enum {
     OPEN_WAIT_MS = 2000, /* for another process that makes the file */
@@ -203,6 +203,11 @@ void yr_local_queue_cancel(yr_local_queue *queue, yr_local_job *job)
 void yr_local_queue_orphan(yr_local_queue *queue, void (*orphaned)(void *context))
 {
     YR_ASSERT(queue->is_visiting);
+    if (yr_io_unpost(queue->io, &queue->no_work_task)) { /* the visit never began */
+        queue->is_visiting = false;
+        orphaned(queue->context);
+        return;
+    }
     for (yr_list *link = queue->running.next; link != &queue->running; link = link->next) {
         atomic_store(&YR_CONTAINER_OF(link, yr_local_job, link)->is_canceled, true);
     }

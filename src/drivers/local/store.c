@@ -3,6 +3,7 @@
 #include "base/assert.h"
 #include "base/error.h"
 #include "drivers/local/path.h"
+#include "drivers/local/process.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -257,6 +258,11 @@ static yurpc_status open_sync(yr_local_store *store, yurpc_error **ret_error)
 
 static yurpc_status connect_file(yr_local_store *store, yurpc_error **ret_error)
 {
+    yurpc_status status = yr_local_process_enter(ret_error);
+    if (status != YURPC_OK) {
+        return status;
+    }
+    store->is_counted = true;
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE;
     if (sqlite3_open_v2(store->file, &store->db, flags, NULL) != SQLITE_OK) {
         return store->db != NULL ? yr_local_store_fail(store, ret_error)
@@ -448,6 +454,10 @@ void yr_local_store_close(yr_local_store *store)
         YR_ASSERT(!"a statement is left");
     }
     store->db = NULL;
+    if (store->is_counted) {
+        yr_local_process_leave();
+    }
+    store->is_counted = false;
     if (store->sync_fd >= 0) {
         close(store->sync_fd);
     }

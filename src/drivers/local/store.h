@@ -82,7 +82,8 @@ typedef struct yr_local_store {
     int sync_fd;                      /* -1: closed */
     uint64_t generation;              /* counts successful openings */
     char boot[YR_LOCAL_BOOT_LEN + 1]; /* of this boot of the machine; empty: unknown */
-    int64_t process;                  /* our mark, see lock.h */
+    int64_t process;                  /* our mark, see process.h */
+    bool is_counted;                  /* among the connections of the process */
     bool is_suspect;                  /* found damaged: check it before trusting it again */
     bool is_broken;                   /* to be closed when its user has come to an end */
     bool is_changing;                 /* the transaction changes what others want to know */
