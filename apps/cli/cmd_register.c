@@ -119,7 +119,7 @@ static int run(const cli_options *options)
     if (code != CLI_DONE) {
         return code;
     }
-    cli_provider_warn(&provider, options);
+    cli_provider_warn(&provider, self.registry);
     code = register_and_stay(&self, signals);
     yurpc_registry_close(self.registry);
     return code;

@@ -228,7 +228,7 @@ static int run(const cli_options *options)
     if (code != CLI_DONE) {
         return code;
     }
-    cli_provider_warn(&self.provider, options);
+    cli_provider_warn(&self.provider, self.registry);
     code = start(&self, options);
     yurpc_registry_close(self.registry);
     return code;

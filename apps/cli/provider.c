@@ -1,6 +1,5 @@
 #include "provider.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 bool cli_provider_init(cli_provider *provider, const cli_options *options)
@@ -44,14 +43,11 @@ static bool is_elsewhere(const char *address)
     return false;
 }
 
-void cli_provider_warn(const cli_provider *provider, const cli_options *options)
+void cli_provider_warn(const cli_provider *provider, const yurpc_registry *registry)
 {
-    const char *kind = options->registry;
-    const char *where = options->address;
-    kind = kind != NULL ? kind : secure_getenv("YURPC_REGISTRY");
-    where = where != NULL ? where : secure_getenv("YURPC_ADDRESS");
-    bool is_shared = kind == NULL || strcmp(kind, "local") != 0;
-    if (is_shared && where != NULL && is_elsewhere(where) &&
+    const char *address = yurpc_registry_address(registry);
+    bool is_shared = strcmp(yurpc_registry_kind(registry), "local") != 0;
+    if (is_shared && address != NULL && is_elsewhere(address) &&
         cli_host_is_loopback(provider->address.host)) {
         cli_say("warning: %s reaches only this machine, but the registry is on another; "
                 "consumers elsewhere will connect to themselves",

@@ -29,7 +29,7 @@ enum {
 bool cli_provider_init(cli_provider *provider, const cli_options *options);
 
 /* Warn when consumers on other machines would be sent to themselves. */
-void cli_provider_warn(const cli_provider *provider, const cli_options *options);
+void cli_provider_warn(const cli_provider *provider, const yurpc_registry *registry);
 
 /*
  * A yurpc_registration_fn with a cli_provider as context: says on stderr when the instance was

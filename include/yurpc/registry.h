@@ -79,6 +79,12 @@ YURPC_API YURPC_NODISCARD yurpc_status yurpc_registry_open(const yurpc_registry_
  */
 YURPC_API void yurpc_registry_close(yurpc_registry *registry);
 
+/** Which kind of registry it is, for example "etcd". Never NULL. */
+YURPC_API const char *yurpc_registry_kind(const yurpc_registry *registry);
+
+/** Where it is, as it was configured; NULL: at its default. Lives as long as @p registry. */
+YURPC_API const char *yurpc_registry_address(const yurpc_registry *registry);
+
 /* ---- Providers ---- */
 
 /** One instance that this process wants to be registered. */

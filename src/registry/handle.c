@@ -97,6 +97,13 @@ static void on_open(void *context)
 
 static void on_close(void *context);
 
+/* What is left when the loop is gone, or never was. */
+static void handle_free(yurpc_registry *handle)
+{
+    yr_free(handle->address);
+    yr_free(handle);
+}
+
 static yurpc_status open_with(const yr_config *config, yurpc_registry **ret_registry,
                               yurpc_error **ret_error)
 {
@@ -111,6 +118,14 @@ static yurpc_status open_with(const yr_config *config, yurpc_registry **ret_regi
     if (handle == NULL) {
         return yr_error_set_status(ret_error, YURPC_NO_MEMORY);
     }
+    if (config->address != NULL) {
+        handle->address = yr_strdup(config->address);
+        if (handle->address == NULL) {
+            yr_free(handle);
+            return yr_error_set_status(ret_error, YURPC_NO_MEMORY);
+        }
+    }
+    handle->kind = wanted.ops->name;
     handle->timeout_ms = config->timeout_ms;
     handle->is_host_driven = config->is_host_driven;
     yr_list_init(&handle->services);
@@ -127,7 +142,7 @@ static yurpc_status open_with(const yr_config *config, yurpc_registry **ret_regi
     return YURPC_OK;
 fail:
     yr_loop_free(handle->loop);
-    yr_free(handle);
+    handle_free(handle);
     return status;
 }
 
@@ -158,7 +173,7 @@ static void on_closed(void *context)
         return;
     }
     yr_loop *loop = handle->loop;
-    yr_free(handle);
+    handle_free(handle);
     yr_loop_free(loop); /* we are on it: it goes when this callback has returned */
 }
 
@@ -180,7 +195,7 @@ void yurpc_registry_close(yurpc_registry *registry)
     }
     if (yr_loop_is_forked(registry->loop)) {
         yr_loop_free(registry->loop); /* frees only what is safe in a child */
-        yr_free(registry);
+        handle_free(registry);
         return;
     }
     yr_loop *loop = registry->loop;
@@ -196,12 +211,22 @@ void yurpc_registry_close(yurpc_registry *registry)
     }
     if (is_posted && yr_loop_wait(loop, &closed) == YURPC_OK) {
         yr_loop_free(loop);
-        yr_free(registry);
+        handle_free(registry);
     }
     yr_wait_deinit(&closed);
 }
 
 /* ---- The rest ---- */
+
+const char *yurpc_registry_kind(const yurpc_registry *registry)
+{
+    return registry->kind;
+}
+
+const char *yurpc_registry_address(const yurpc_registry *registry)
+{
+    return registry->address;
+}
 
 yurpc_status yurpc_registry_get_stats(const yurpc_registry *registry,
                                       yurpc_registry_stats *stats)

@@ -12,6 +12,8 @@
 #include "registry/registry.h"
 
 struct yurpc_registry {
+    const char *kind;
+    char *address; /* as configured; NULL: the driver's default */
     yr_loop *loop;
     yr_registry *core;
     yr_executor *executor; /* the loop's; NULL until the first watch */

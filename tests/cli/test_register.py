@@ -1,10 +1,11 @@
 """yurpc register."""
 import json
+import pathlib
 import signal
 import subprocess
 import time
 
-from harness import SLOWNESS, eventually, load, main, on_each_etcd, on_each_registry
+from harness import COMMAND, PATIENCE, SLOWNESS, eventually, load, main, on_each_etcd, on_each_registry
 
 SECOND = 1 * SLOWNESS
 
@@ -136,10 +137,17 @@ class RegisterInEtcd:
         self.assertTrue(eventually(lambda: self.held()[self.key("10.0.0.5:8080")][0] == before))
 
     def test_a_loopback_address_in_a_registry_elsewhere_is_warned_of(self):
-        done = self.run_command("-a", "http://192.0.2.1:2379", "--timeout", "300", "register",
-                                self.service, "127.0.0.1:8080")
-        self.assertIn("warning: 127.0.0.1:8080 reaches only this machine", done.stderr)
-        self.assertEqual(done.returncode, 4)
+        elsewhere = "http://192.0.2.1:2379"
+        path = pathlib.Path(self.directory) / "elsewhere.properties"
+        path.write_text(f"rpc.registryConfig.address={elsewhere}\n")
+        register = ["register", self.service, "127.0.0.1:8080", "--timeout", "300"]
+        env = self.environment()
+        for arguments, extra in ((["-a", elsewhere], {}), ([], {"YURPC_ADDRESS": elsewhere}),
+                                 (["-c", str(path)], {})):
+            done = subprocess.run([COMMAND, *arguments, *register], capture_output=True, text=True,
+                                  env={**env, **extra}, timeout=PATIENCE, check=False)
+            self.assertIn("warning: 127.0.0.1:8080 reaches only this machine", done.stderr)
+            self.assertEqual(done.returncode, 4)
 
 
 load_tests = load(on_each_registry(Register), on_each_etcd(RegisterInEtcd))
