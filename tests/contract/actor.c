@@ -138,7 +138,7 @@ static void tick(yr_subject *subject, int count)
                  (int64_t)now.tv_sec * 1000000000 + now.tv_nsec);
         assert_ok(yr_subject_announce(subject, YR_ANNOUNCE_TAKE, service, "t:1", value));
     }
-    say("done");
+    assert_ok(yr_subject_announce(subject, YR_ANNOUNCE_TAKE, service, "end:1", "{}"));
     run_for_ever(subject);
 }
 

@@ -20,9 +20,9 @@ typedef struct yr_actor {
  * Start one. Roles, all in service "svc:1.0":
  *  provider NODE   registers NODE, says "ready"; says "lost" when the session is lost
  *  forker NODE     the same, then forks a child that lives on; says "child PID" first
- *  ticker COUNT    registers "t:1" with the time of CLOCK_MONOTONIC in ns as value, COUNT times
- *  writer SEED     registers and withdraws nodes without end
- *  services        says "services LIST" as it sees them first, and ends
+ *  ticker COUNT    registers "t:1" with the time of CLOCK_MONOTONIC in ns as value, COUNT
+ * times, then "end:1" writer SEED     registers and withdraws nodes without end services says
+ * "services LIST" as it sees them first, and ends
  */
 void yr_actor_start(yr_actor *actor, const char *address, const char *role,
                     const char *argument);

@@ -216,7 +216,7 @@ static bool has_ticked(const void *context)
         all->ns[all->count++] =
             (int64_t)now.tv_sec * 1000000000 + now.tv_nsec - strtoll(node->value, NULL, 10);
     }
-    return watcher.puts >= TICKS || all->count >= TICKS;
+    return yr_watcher_find(&watcher, "end:1") != NULL; /* two ticks may have come as one */
 }
 
 static void a_change_reaches_another_process_within_50_ms(void **state)
