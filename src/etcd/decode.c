@@ -147,7 +147,7 @@ static yurpc_status set_txn(yurpc_etcd_reply *reply, const Etcdserverpb__TxnResp
     set_header(reply, in->header);
     size_t count = in->n_responses;
     yurpc_etcd_reply *replies = yr_arena_alloc_array(arena, count, sizeof *replies);
-    const yurpc_etcd_reply **pointers = yr_arena_alloc_array(arena, count, sizeof *pointers);
+    const yurpc_etcd_reply **pointers = yr_arena_alloc_array(arena, count, sizeof(void *));
     if (replies == NULL || pointers == NULL) {
         return arena->failure;
     }

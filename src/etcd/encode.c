@@ -204,7 +204,7 @@ static yurpc_status compares_init(const yurpc_etcd_txn_request *txn, yr_arena *a
 {
     size_t count = txn->compare_count;
     Etcdserverpb__Compare *compares = yr_arena_alloc_array(arena, count, sizeof *compares);
-    Etcdserverpb__Compare **pointers = yr_arena_alloc_array(arena, count, sizeof *pointers);
+    Etcdserverpb__Compare **pointers = yr_arena_alloc_array(arena, count, sizeof(void *));
     if (compares == NULL || pointers == NULL) {
         return arena->failure;
     }
@@ -224,7 +224,7 @@ static yurpc_status ops_init(const yurpc_etcd_op *ops, size_t count, yr_arena *a
                              Etcdserverpb__RequestOp ***ret_ops)
 {
     op_message *messages = yr_arena_alloc_array(arena, count, sizeof *messages);
-    Etcdserverpb__RequestOp **pointers = yr_arena_alloc_array(arena, count, sizeof *pointers);
+    Etcdserverpb__RequestOp **pointers = yr_arena_alloc_array(arena, count, sizeof(void *));
     if (messages == NULL || pointers == NULL) {
         return arena->failure;
     }

@@ -16,32 +16,9 @@ int rig_start_engine(int argc, char **argv, yr_engine **ret_engine)
     return yr_engine_start_etcd(version, NULL, ret_engine) == YURPC_OK ? 0 : 1;
 }
 
-static void set_text(char text[256], const yurpc_error *error)
+static void set_text(char text[WITNESS_TEXT_MAX], const yurpc_error *error)
 {
-    (void)snprintf(text, 256, "%s", yurpc_error_text(error));
-}
-
-/* ---- Answers ---- */
-
-void rig_answer_clear(rig_answer *answer)
-{
-    if (answer->reply != NULL) {
-        yr_reply_free(yr_reply_of(answer->reply));
-    }
-    memset(answer, 0, sizeof *answer);
-}
-
-void rig_on_reply(void *context, const yurpc_etcd_reply *reply, const yurpc_error *error)
-{
-    rig_answer *answer = context;
-    assert_false(answer->is_done);
-    assert_true((reply == NULL) != (error == NULL));
-    answer->is_done = true;
-    answer->status = yurpc_error_status(error);
-    set_text(answer->text, error);
-    if (reply != NULL) {
-        answer->reply = yr_reply_detach(reply);
-    }
+    (void)snprintf(text, WITNESS_TEXT_MAX, "%s", yurpc_error_text(error));
 }
 
 /* ---- The rig ---- */
@@ -131,118 +108,43 @@ void rig_run_ms(etcd_rig *rig, int64_t ms)
 /* ---- Calls ---- */
 
 void rig_do(etcd_rig *rig, yurpc_etcd_op_kind kind, const char *key, const char *value,
-            const yurpc_etcd_op_options *options, rig_answer *answer)
+            const yurpc_etcd_op_options *options, etcd_answer *answer)
 {
-    rig_answer_clear(answer);
+    etcd_answer_clear(answer);
     yurpc_etcd_op op = {kind, yr_bytes_of_text(key),
                         yr_bytes_of_text(value == NULL ? "" : value), options};
-    assert_ok(yr_etcd_do(rig->client, &op, rig_on_reply, answer, NULL));
+    assert_ok(yr_etcd_do(rig->client, &op, etcd_answer_on_reply, answer, NULL));
     assert_false(answer->is_done);
     assert_true(rig_wait(rig, &answer->is_done));
 }
 
 void rig_put(etcd_rig *rig, const char *key, const char *value, int64_t lease)
 {
-    rig_answer answer = {0};
+    etcd_answer answer = {0};
     yurpc_etcd_op_options options = YURPC_ETCD_OP_OPTIONS_INIT;
     options.lease = lease;
     options.timeout_ms = RIG_WAIT_MS;
     options.is_idempotent = true;
     rig_do(rig, YURPC_ETCD_PUT, key, value, &options, &answer);
     assert_string_equal(answer.text, "success");
-    rig_answer_clear(&answer);
+    etcd_answer_clear(&answer);
 }
 
-void rig_grant(etcd_rig *rig, int64_t id, int64_t ttl_s, rig_answer *answer)
+void rig_grant(etcd_rig *rig, int64_t id, int64_t ttl_s, etcd_answer *answer)
 {
-    rig_answer_clear(answer);
+    etcd_answer_clear(answer);
     yr_etcd_grant grant = {.id = id, .ttl_s = ttl_s};
-    assert_ok(yr_etcd_lease_grant(rig->client, &grant, rig_on_reply, answer, NULL));
+    assert_ok(yr_etcd_lease_grant(rig->client, &grant, etcd_answer_on_reply, answer, NULL));
     assert_true(rig_wait(rig, &answer->is_done));
 }
 
-/* ---- Watches ---- */
-
-static void on_created(void *context, int64_t revision)
+void rig_watch_start(etcd_rig *rig, watch_log *watch, const yr_etcd_watch_options *options)
 {
-    rig_watch *watch = context;
-    watch->created++;
-    watch->created_revision = revision;
+    watch_log_init(watch, rig->client, options);
 }
 
-static void on_changes(void *context, const yurpc_etcd_changes *changes)
+void rig_keepalive_start(etcd_rig *rig, lease_log *keepalive, int64_t id, int64_t ttl_s)
 {
-    rig_watch *watch = context;
-    int64_t revision_before = watch->last_revision;
-    watch->changes++;
-    for (size_t i = 0; i < changes->count; i++) {
-        const yurpc_etcd_event *event = &changes->events[i];
-        assert_true(event->kv.mod_revision > revision_before);
-        assert_true(event->kv.mod_revision <= changes->revision);
-        if (watch->events < RIG_EVENTS_MAX) {
-            (void)snprintf(watch->keys[watch->events], 32, "%.*s", (int)event->kv.key.len,
-                           (const char *)event->kv.key.data);
-        }
-        watch->events++;
-        watch->deletions += event->kind == YURPC_ETCD_EVENT_DELETE;
-    }
-    watch->last_revision = changes->revision;
-}
-
-static void on_progress(void *context, int64_t revision)
-{
-    rig_watch *watch = context;
-    watch->progress++;
-    watch->progress_revision = revision;
-}
-
-static void on_stale(void *context, bool is_stale, const yurpc_error *error)
-{
-    rig_watch *watch = context;
-    (void)error;
-    *(is_stale ? &watch->stale : &watch->fresh) += 1;
-}
-
-static void on_canceled(void *context, const yurpc_error *error, int64_t compact_revision)
-{
-    rig_watch *watch = context;
-    watch->is_canceled = true;
-    watch->status = yurpc_error_status(error);
-    set_text(watch->text, error);
-    watch->compact_revision = compact_revision;
-    watch->watch = NULL;
-}
-
-void rig_watch_start(etcd_rig *rig, rig_watch *watch, const yr_etcd_watch_options *options)
-{
-    yr_etcd_watch_events events = {on_created, on_changes, on_progress, on_stale, on_canceled};
-    memset(watch, 0, sizeof *watch);
-    assert_ok(yr_etcd_watch_start(rig->client, options, &events, watch, &watch->watch));
-}
-
-/* ---- Keepalives ---- */
-
-static void on_renewed(void *context, int64_t ttl_s)
-{
-    assert_true(ttl_s > 0);
-    ((rig_keepalive *)context)->renewals++;
-}
-
-static void on_lost(void *context, const yurpc_error *error)
-{
-    rig_keepalive *keepalive = context;
-    assert_false(keepalive->is_lost);
-    keepalive->is_lost = true;
-    keepalive->status = yurpc_error_status(error);
-    set_text(keepalive->text, error);
-    keepalive->keepalive = NULL;
-}
-
-void rig_keepalive_start(etcd_rig *rig, rig_keepalive *keepalive, int64_t id, int64_t ttl_s)
-{
-    yr_etcd_keepalive_events events = {on_renewed, on_lost};
     yr_etcd_lease lease = {id, ttl_s, yr_io_now_ms(rig->io)};
-    memset(keepalive, 0, sizeof *keepalive);
-    assert_ok(yr_etcd_keepalive_start(rig->client, &lease, &events, keepalive,
-                                      &keepalive->keepalive));
+    lease_log_init(keepalive, rig->client, &lease);
 }

@@ -5,25 +5,13 @@
 #define RIG_H
 
 #include "engine.h"
-#include "etcd/decode.h"
-#include "etcd/etcd.h"
+#include "etcd_witness.h"
 #include "net/loop.h"
 
-enum { RIG_WAIT_MS = 20000, RIG_EVENTS_MAX = 256 };
+enum { RIG_WAIT_MS = 20000 };
 
 /* Start the etcd that the command line asks for; else what main() has to return. */
 int rig_start_engine(int argc, char **argv, yr_engine **ret_engine);
-
-/* What a call came to. */
-typedef struct rig_answer {
-    bool is_done;
-    yurpc_status status;
-    char text[256];
-    yurpc_etcd_reply *reply; /* detached; freed by rig_answer_clear() */
-} rig_answer;
-
-void rig_answer_clear(rig_answer *answer);
-yurpc_etcd_reply_fn rig_on_reply; /* the context is a rig_answer */
 
 typedef struct etcd_rig {
     yr_loop *loop;
@@ -50,41 +38,11 @@ void rig_run_ms(etcd_rig *rig, int64_t ms);
 
 /* Do one thing and wait for its answer. Options may be NULL. */
 void rig_do(etcd_rig *rig, yurpc_etcd_op_kind kind, const char *key, const char *value,
-            const yurpc_etcd_op_options *options, rig_answer *answer);
+            const yurpc_etcd_op_options *options, etcd_answer *answer);
 void rig_put(etcd_rig *rig, const char *key, const char *value, int64_t lease);
-void rig_grant(etcd_rig *rig, int64_t id, int64_t ttl_s, rig_answer *answer);
+void rig_grant(etcd_rig *rig, int64_t id, int64_t ttl_s, etcd_answer *answer);
 
-/* What a watch told. */
-typedef struct rig_watch {
-    yr_etcd_watch *watch;
-    int created;
-    int64_t created_revision;
-    int changes;   /* callbacks */
-    int events;    /* in them */
-    int deletions; /* of them */
-    int64_t last_revision;
-    char keys[RIG_EVENTS_MAX][32]; /* of the first events */
-    int progress;
-    int64_t progress_revision;
-    int stale; /* reports of it */
-    int fresh;
-    bool is_canceled;
-    yurpc_status status;
-    char text[256];
-    int64_t compact_revision;
-} rig_watch;
-
-void rig_watch_start(etcd_rig *rig, rig_watch *watch, const yr_etcd_watch_options *options);
-
-/* What a keepalive told. */
-typedef struct rig_keepalive {
-    yr_etcd_keepalive *keepalive;
-    int renewals;
-    bool is_lost;
-    yurpc_status status;
-    char text[256];
-} rig_keepalive;
-
-void rig_keepalive_start(etcd_rig *rig, rig_keepalive *keepalive, int64_t id, int64_t ttl_s);
+void rig_watch_start(etcd_rig *rig, watch_log *watch, const yr_etcd_watch_options *options);
+void rig_keepalive_start(etcd_rig *rig, lease_log *keepalive, int64_t id, int64_t ttl_s);
 
 #endif /* RIG_H */

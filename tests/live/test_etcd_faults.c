@@ -42,9 +42,9 @@ static void a_killed_and_restarted_etcd_loses_no_event_and_no_lease(void **state
 {
     fault_rig *fault = *state;
     etcd_rig *rig = &fault->rig;
-    rig_answer answer = {0};
-    rig_watch watch;
-    rig_keepalive keepalive;
+    etcd_answer answer = {0};
+    watch_log watch;
+    lease_log keepalive;
     int64_t id = random_id(rig);
     rig_grant(rig, id, 5, &answer);
     rig_keepalive_start(rig, &keepalive, id, answer.reply->ttl_s);
@@ -69,16 +69,16 @@ static void a_killed_and_restarted_etcd_loses_no_event_and_no_lease(void **state
     int renewals = keepalive.renewals;
     assert_true(rig_wait_count(rig, &keepalive.renewals, renewals + 2));
     assert_false(keepalive.is_lost);
-    rig_answer_clear(&answer);
+    etcd_answer_clear(&answer);
 }
 
 static void a_wiped_etcd_is_noticed(void **state) /* V13 */
 {
     fault_rig *fault = *state;
     etcd_rig *rig = &fault->rig;
-    rig_answer answer = {0};
-    rig_watch watch;
-    rig_keepalive keepalive;
+    etcd_answer answer = {0};
+    watch_log watch;
+    lease_log keepalive;
     int64_t id = random_id(rig);
     rig_grant(rig, id, 6, &answer);
     rig_keepalive_start(rig, &keepalive, id, 6);
@@ -100,34 +100,34 @@ static void a_wiped_etcd_is_noticed(void **state) /* V13 */
     assert_true(rig_wait_count(rig, &watch.events, 1));
     assert_int_equal(rig->regressions, 1);
     yr_etcd_watch_stop(watch.watch);
-    rig_answer_clear(&answer);
+    etcd_answer_clear(&answer);
 }
 
 static void a_hanging_etcd_times_out_and_is_used_again(void **state)
 {
     fault_rig *fault = *state;
     etcd_rig *rig = &fault->rig;
-    rig_answer read = {0};
-    rig_answer write = {0};
-    rig_keepalive keepalive;
+    etcd_answer read = {0};
+    etcd_answer write = {0};
+    lease_log keepalive;
     int64_t id = random_id(rig);
     rig_grant(rig, id, 30, &read);
     rig_keepalive_start(rig, &keepalive, id, 30);
     rig_put(rig, "a", "1", 0);
     yr_engine_signal(fault->engine, SIGSTOP);
     int64_t start_ms = yr_io_boot_ms(rig->io);
-    rig_answer_clear(&read);
+    etcd_answer_clear(&read);
     yurpc_etcd_op get = {YURPC_ETCD_RANGE, yr_bytes_of_text("a"), {NULL, 0}, NULL};
     yurpc_etcd_op put = {YURPC_ETCD_PUT, yr_bytes_of_text("a"), yr_bytes_of_text("2"), NULL};
-    assert_ok(yr_etcd_do(rig->client, &get, rig_on_reply, &read, NULL));
-    assert_ok(yr_etcd_do(rig->client, &put, rig_on_reply, &write, NULL));
+    assert_ok(yr_etcd_do(rig->client, &get, etcd_answer_on_reply, &read, NULL));
+    assert_ok(yr_etcd_do(rig->client, &put, etcd_answer_on_reply, &write, NULL));
     assert_true(rig_wait(rig, &read.is_done) && rig_wait(rig, &write.is_done));
     assert_in_range(yr_io_boot_ms(rig->io) - start_ms, 2900, 3500);
     assert_int_equal(read.status, YURPC_TIMEOUT);
     assert_int_equal(write.status, YURPC_TIMEOUT);
     rig_run_ms(rig, 2500);
     assert_false(rig->is_connected);
-    rig_answer_clear(&read);
+    etcd_answer_clear(&read);
     yr_engine_signal(fault->engine, SIGCONT);
     yurpc_etcd_op_options options = YURPC_ETCD_OP_OPTIONS_INIT;
     options.timeout_ms = 15000;
@@ -135,16 +135,16 @@ static void a_hanging_etcd_times_out_and_is_used_again(void **state)
     assert_int_equal(read.status, YURPC_OK);
     assert_false(keepalive.is_lost);
     assert_int_equal(rig->regressions, 0);
-    rig_answer_clear(&read);
-    rig_answer_clear(&write);
+    etcd_answer_clear(&read);
+    etcd_answer_clear(&write);
 }
 
 static void a_lease_that_cannot_be_renewed_is_lost_after_its_ttl(void **state)
 {
     fault_rig *fault = *state;
     etcd_rig *rig = &fault->rig;
-    rig_answer answer = {0};
-    rig_keepalive keepalive;
+    etcd_answer answer = {0};
+    lease_log keepalive;
     int64_t id = random_id(rig);
     rig_grant(rig, id, 4, &answer);
     rig_keepalive_start(rig, &keepalive, id, 4);
@@ -155,14 +155,14 @@ static void a_lease_that_cannot_be_renewed_is_lost_after_its_ttl(void **state)
     assert_int_equal(keepalive.status, YURPC_TIMEOUT);
     assert_in_range(yr_io_now_ms(rig->io) - deadline_ms, 0, 300);
     assert_ok(yr_engine_restart(fault->engine, false));
-    rig_answer_clear(&answer);
+    etcd_answer_clear(&answer);
 }
 
 static void a_call_waits_for_an_etcd_that_comes_later(void **state)
 {
     fault_rig *fault = *state;
     etcd_rig *rig = &fault->rig;
-    rig_answer answer = {0};
+    etcd_answer answer = {0};
     rig_put(rig, "a", "1", 0);
     yr_engine_stop(fault->engine, SIGTERM);
     rig_run_ms(rig, 200);
@@ -171,13 +171,13 @@ static void a_call_waits_for_an_etcd_that_comes_later(void **state)
     options.timeout_ms = 15000;
     yurpc_etcd_op put = {YURPC_ETCD_PUT, yr_bytes_of_text("a"), yr_bytes_of_text("2"),
                          &options};
-    assert_ok(yr_etcd_do(rig->client, &put, rig_on_reply, &answer, NULL));
+    assert_ok(yr_etcd_do(rig->client, &put, etcd_answer_on_reply, &answer, NULL));
     rig_run_ms(rig, 500);
     assert_false(answer.is_done);
     assert_ok(yr_engine_restart(fault->engine, false));
     assert_true(rig_wait(rig, &answer.is_done));
     assert_int_equal(answer.status, YURPC_OK);
-    rig_answer_clear(&answer);
+    etcd_answer_clear(&answer);
 }
 
 static void a_dead_endpoint_in_the_list_costs_little(void **state)
@@ -207,7 +207,7 @@ static void another_cluster_is_refused(void **state)
     (void)snprintf(endpoints, sizeof endpoints, "%s,%s", yr_engine_address(fault->engine),
                    yr_engine_address(other));
     etcd_rig rig;
-    rig_answer answer = {0};
+    etcd_answer answer = {0};
     rig_init(&rig, endpoints);
     rig_put(&rig, "mine", "1", 0);
     const char *first = yr_etcd_endpoint(rig.client);
@@ -216,7 +216,7 @@ static void another_cluster_is_refused(void **state)
     rig_do(&rig, YURPC_ETCD_RANGE, "mine", NULL, NULL, &answer);
     rig_do(&rig, YURPC_ETCD_RANGE, "mine", NULL, NULL, &answer);
     assert_int_equal(answer.status, YURPC_UNAVAILABLE);
-    rig_answer_clear(&answer);
+    etcd_answer_clear(&answer);
     rig_deinit(&rig);
     yr_engine_free(other);
 }

@@ -25,7 +25,7 @@ static int tear_down(void **state)
 static void what_was_put_is_read_back(void **state)
 {
     etcd_rig *rig = *state;
-    rig_answer answer = {0};
+    etcd_answer answer = {0};
     rig_put(rig, "a/1", "one", 0);
     rig_put(rig, "a/1", "two", 0);
     rig_do(rig, YURPC_ETCD_RANGE, "a/1", NULL, NULL, &answer);
@@ -41,13 +41,13 @@ static void what_was_put_is_read_back(void **state)
     rig_do(rig, YURPC_ETCD_RANGE, "a/none", NULL, NULL, &answer);
     assert_int_equal(answer.status, YURPC_OK);
     assert_int_equal(answer.reply->kv_count, 0);
-    rig_answer_clear(&answer);
+    etcd_answer_clear(&answer);
 }
 
 static void a_prefix_reads_its_keys_and_no_others(void **state)
 {
     etcd_rig *rig = *state;
-    rig_answer answer = {0};
+    etcd_answer answer = {0};
     const char *keys[] = {"p/", "p/a", "p/\xff", "p0", "o", "q"};
     for (size_t i = 0; i < 6; i++) {
         rig_put(rig, keys[i], "x", 0);
@@ -69,13 +69,13 @@ static void a_prefix_reads_its_keys_and_no_others(void **state)
     rig_do(rig, YURPC_ETCD_RANGE, "", NULL, &options, &answer);
     assert_int_equal(answer.reply->kv_count, 0);
     assert_true(answer.reply->count >= 6);
-    rig_answer_clear(&answer);
+    etcd_answer_clear(&answer);
 }
 
 static void what_was_there_before_is_given_back(void **state)
 {
     etcd_rig *rig = *state;
-    rig_answer answer = {0};
+    etcd_answer answer = {0};
     yurpc_etcd_op_options options = YURPC_ETCD_OP_OPTIONS_INIT;
     options.has_prev_kv = true;
     rig_put(rig, "prev", "old", 0);
@@ -87,10 +87,10 @@ static void what_was_there_before_is_given_back(void **state)
     assert_true(yr_bytes_equal(answer.reply->kvs[0].value, yr_bytes_of_text("new")));
     rig_do(rig, YURPC_ETCD_DELETE, "prev", NULL, &options, &answer);
     assert_int_equal(answer.reply->count, 0);
-    rig_answer_clear(&answer);
+    etcd_answer_clear(&answer);
 }
 
-static void txn(etcd_rig *rig, const yurpc_etcd_compare *compare, rig_answer *answer)
+static void txn(etcd_rig *rig, const yurpc_etcd_compare *compare, etcd_answer *answer)
 {
     yurpc_etcd_op then_ops[] = {
         {YURPC_ETCD_PUT, yr_bytes_of_text("t/then"), yr_bytes_of_text("1"), NULL},
@@ -104,8 +104,8 @@ static void txn(etcd_rig *rig, const yurpc_etcd_compare *compare, rig_answer *an
     request.then_count = 3;
     request.else_ops = else_ops;
     request.else_count = 1;
-    rig_answer_clear(answer);
-    assert_ok(yr_etcd_txn(rig->client, &request, rig_on_reply, answer, NULL));
+    etcd_answer_clear(answer);
+    assert_ok(yr_etcd_txn(rig->client, &request, etcd_answer_on_reply, answer, NULL));
     assert_true(rig_wait(rig, &answer->is_done));
     assert_int_equal(answer->status, YURPC_OK);
 }
@@ -113,7 +113,7 @@ static void txn(etcd_rig *rig, const yurpc_etcd_compare *compare, rig_answer *an
 static void a_transaction_does_one_side(void **state)
 {
     etcd_rig *rig = *state;
-    rig_answer answer = {0};
+    etcd_answer answer = {0};
     rig_put(rig, "t/key", "v", 0);
     yurpc_etcd_compare compare = {.key = yr_bytes_of_text("t/key"),
                                   .target = YURPC_ETCD_VALUE,
@@ -144,40 +144,42 @@ static void a_transaction_does_one_side(void **state)
     compare.relation = YURPC_ETCD_GREATER;
     txn(rig, &compare, &answer);
     assert_true(answer.reply->is_succeeded);
-    rig_answer_clear(&answer);
+    etcd_answer_clear(&answer);
 }
 
 static void a_large_value_comes_back_whole_and_a_too_large_one_is_refused(void **state)
 {
     etcd_rig *rig = *state;
-    rig_answer answer = {0};
-    static char value[3 * 1024 * 1024];
+    etcd_answer answer = {0};
+    enum { LARGE = 1024 * 1024, TOO_LARGE = 1800 * 1024, SIZE = 3 * LARGE };
+    static char value[SIZE];
     memset(value, 'x', sizeof value);
-    value[1024 * 1024] = '\0';
+    value[LARGE] = '\0';
     rig_put(rig, "large", value, 0);
     rig_do(rig, YURPC_ETCD_RANGE, "large", NULL, NULL, &answer);
-    assert_int_equal(answer.reply->kvs[0].value.len, 1024 * 1024);
-    value[1024 * 1024] = 'x';
-    value[1800 * 1024] = '\0';
+    assert_int_equal(answer.reply->kvs[0].value.len, LARGE);
+    value[LARGE] = 'x';
+    value[TOO_LARGE] = '\0';
     rig_do(rig, YURPC_ETCD_PUT, "large", value, NULL, &answer);
     assert_int_equal(answer.status, YURPC_TOO_LARGE);
-    value[1800 * 1024] = 'x';
+    value[TOO_LARGE] = 'x';
     value[sizeof value - 1] = '\0';
     rig_do(rig, YURPC_ETCD_PUT, "large", value, NULL, &answer);
     assert_int_equal(answer.status, YURPC_TOO_LARGE);
-    rig_answer_clear(&answer);
+    etcd_answer_clear(&answer);
 }
 
 static void a_compacted_revision_cannot_be_read(void **state)
 {
     etcd_rig *rig = *state;
-    rig_answer answer = {0};
+    etcd_answer answer = {0};
     rig_put(rig, "c", "1", 0);
     rig_put(rig, "c", "2", 0);
     rig_do(rig, YURPC_ETCD_RANGE, "c", NULL, NULL, &answer);
     int64_t revision = answer.reply->revision;
-    rig_answer_clear(&answer);
-    assert_ok(yr_etcd_compact(rig->client, revision, NULL, rig_on_reply, &answer, NULL));
+    etcd_answer_clear(&answer);
+    assert_ok(
+        yr_etcd_compact(rig->client, revision, NULL, etcd_answer_on_reply, &answer, NULL));
     assert_true(rig_wait(rig, &answer.is_done));
     assert_int_equal(answer.status, YURPC_OK);
     yurpc_etcd_op_options options = YURPC_ETCD_OP_OPTIONS_INIT;
@@ -187,31 +189,31 @@ static void a_compacted_revision_cannot_be_read(void **state)
     options.revision = revision + 1000;
     rig_do(rig, YURPC_ETCD_RANGE, "c", NULL, &options, &answer);
     assert_int_equal(answer.status, YURPC_INVALID);
-    rig_answer_clear(&answer);
+    etcd_answer_clear(&answer);
 }
 
 static void the_state_of_the_member_is_known(void **state)
 {
     etcd_rig *rig = *state;
-    rig_answer answer = {0};
-    assert_ok(yr_etcd_status(rig->client, NULL, rig_on_reply, &answer, NULL));
+    etcd_answer answer = {0};
+    assert_ok(yr_etcd_status(rig->client, NULL, etcd_answer_on_reply, &answer, NULL));
     assert_true(rig_wait(rig, &answer.is_done));
     assert_int_equal(answer.reply->version[0], '3');
     assert_int_equal(answer.reply->leader_id, answer.reply->member_id);
     assert_true(answer.reply->db_size > 0);
-    rig_answer_clear(&answer);
+    etcd_answer_clear(&answer);
 }
 
 static void a_cancelled_call_is_silent(void **state)
 {
     etcd_rig *rig = *state;
-    rig_answer answer = {0};
+    etcd_answer answer = {0};
     yr_etcd_call *call;
     yurpc_etcd_op op = {YURPC_ETCD_RANGE, yr_bytes_of_text("a"), {NULL, 0}, NULL};
-    assert_ok(yr_etcd_do(rig->client, &op, rig_on_reply, &answer, &call));
+    assert_ok(yr_etcd_do(rig->client, &op, etcd_answer_on_reply, &answer, &call));
     yr_etcd_call_cancel(call);
     rig_put(rig, "a", "b", 0);
-    assert_ok(yr_etcd_do(rig->client, &op, rig_on_reply, &answer, &call));
+    assert_ok(yr_etcd_do(rig->client, &op, etcd_answer_on_reply, &answer, &call));
     yr_etcd_call_cancel(call);
     rig_put(rig, "a", "c", 0);
     assert_false(answer.is_done);
@@ -221,11 +223,11 @@ static void closing_cancels_what_is_open(void **state)
 {
     (void)state;
     etcd_rig rig;
-    rig_answer answers[2] = {{0}, {0}};
+    etcd_answer answers[2] = {{0}, {0}};
     yurpc_etcd_op op = {YURPC_ETCD_RANGE, yr_bytes_of_text("a"), {NULL, 0}, NULL};
     rig_init(&rig, yr_engine_address(engine));
-    assert_ok(yr_etcd_do(rig.client, &op, rig_on_reply, &answers[0], NULL));
-    assert_ok(yr_etcd_do(rig.client, &op, rig_on_reply, &answers[1], NULL));
+    assert_ok(yr_etcd_do(rig.client, &op, etcd_answer_on_reply, &answers[0], NULL));
+    assert_ok(yr_etcd_do(rig.client, &op, etcd_answer_on_reply, &answers[1], NULL));
     rig_deinit(&rig);
     for (size_t i = 0; i < 2; i++) {
         assert_true(answers[i].is_done);
@@ -237,7 +239,7 @@ static void an_endpoint_without_etcd_is_named(void **state)
 {
     (void)state;
     etcd_rig rig;
-    rig_answer answer = {0};
+    etcd_answer answer = {0};
     rig_init(&rig, "http://127.0.0.1:1");
     rig_do(&rig, YURPC_ETCD_RANGE, "a", NULL, NULL, &answer);
     assert_int_equal(answer.status, YURPC_UNAVAILABLE);

@@ -29,18 +29,18 @@ static int64_t random_id(etcd_rig *rig)
 
 static void revoke(etcd_rig *rig, int64_t id, yurpc_status expected)
 {
-    rig_answer answer = {0};
-    assert_ok(yr_etcd_lease_revoke(rig->client, id, NULL, rig_on_reply, &answer, NULL));
+    etcd_answer answer = {0};
+    assert_ok(yr_etcd_lease_revoke(rig->client, id, NULL, etcd_answer_on_reply, &answer, NULL));
     assert_true(rig_wait(rig, &answer.is_done));
     assert_int_equal(answer.status, expected);
-    rig_answer_clear(&answer);
+    etcd_answer_clear(&answer);
 }
 
-static void ask_ttl(etcd_rig *rig, int64_t id, rig_answer *answer)
+static void ask_ttl(etcd_rig *rig, int64_t id, etcd_answer *answer)
 {
     yr_etcd_lease_query query = {.id = id, .has_keys = true};
-    rig_answer_clear(answer);
-    assert_ok(yr_etcd_lease_ttl(rig->client, &query, rig_on_reply, answer, NULL));
+    etcd_answer_clear(answer);
+    assert_ok(yr_etcd_lease_ttl(rig->client, &query, etcd_answer_on_reply, answer, NULL));
     assert_true(rig_wait(rig, &answer->is_done));
     assert_int_equal(answer->status, YURPC_OK);
 }
@@ -48,7 +48,7 @@ static void ask_ttl(etcd_rig *rig, int64_t id, rig_answer *answer)
 static void a_lease_has_the_id_we_chose_and_holds_its_keys(void **state)
 {
     etcd_rig *rig = *state;
-    rig_answer answer = {0};
+    etcd_answer answer = {0};
     int64_t id = random_id(rig);
     rig_grant(rig, id, 30, &answer);
     assert_int_equal(answer.status, YURPC_OK);
@@ -63,13 +63,13 @@ static void a_lease_has_the_id_we_chose_and_holds_its_keys(void **state)
     revoke(rig, id, YURPC_OK);
     rig_do(rig, YURPC_ETCD_RANGE, "leased", NULL, NULL, &answer);
     assert_int_equal(answer.reply->kv_count, 0);
-    rig_answer_clear(&answer);
+    etcd_answer_clear(&answer);
 }
 
 static void an_unknown_lease_is_lost_or_absent(void **state) /* V2 */
 {
     etcd_rig *rig = *state;
-    rig_answer answer = {0};
+    etcd_answer answer = {0};
     yurpc_etcd_op_options options = YURPC_ETCD_OP_OPTIONS_INIT;
     options.lease = random_id(rig);
     rig_do(rig, YURPC_ETCD_PUT, "x", "y", &options, &answer);
@@ -78,40 +78,40 @@ static void an_unknown_lease_is_lost_or_absent(void **state) /* V2 */
     revoke(rig, options.lease, YURPC_LEASE_LOST);
     ask_ttl(rig, options.lease, &answer);
     assert_int_equal(answer.reply->ttl_s, -1);
-    rig_answer_clear(&answer);
+    etcd_answer_clear(&answer);
 }
 
 static void the_granted_ttl_counts(void **state) /* V3 */
 {
     etcd_rig *rig = *state;
-    rig_answer answer = {0};
+    etcd_answer answer = {0};
     int64_t id = random_id(rig);
     rig_grant(rig, id, 1, &answer);
     assert_int_equal(answer.reply->ttl_s, 2);
     revoke(rig, id, YURPC_OK);
     rig_grant(rig, id, 9000000001, &answer);
     assert_int_equal(answer.status, YURPC_INVALID);
-    rig_answer_clear(&answer);
+    etcd_answer_clear(&answer);
 }
 
 static void an_id_that_is_taken_is_refused(void **state) /* V4 */
 {
     etcd_rig *rig = *state;
-    rig_answer answer = {0};
+    etcd_answer answer = {0};
     int64_t id = random_id(rig);
     rig_grant(rig, id, 30, &answer);
     assert_int_equal(answer.status, YURPC_OK);
     rig_grant(rig, id, 30, &answer);
     assert_int_equal(answer.status, YURPC_EXISTS);
     revoke(rig, id, YURPC_OK);
-    rig_answer_clear(&answer);
+    etcd_answer_clear(&answer);
 }
 
 static void a_kept_lease_outlives_its_ttl_with_one_beat_per_third(void **state)
 {
     etcd_rig *rig = *state;
-    rig_answer answer = {0};
-    rig_keepalive keepalive;
+    etcd_answer answer = {0};
+    lease_log keepalive;
     int64_t id = random_id(rig);
     rig_grant(rig, id, 3, &answer);
     rig_keepalive_start(rig, &keepalive, id, answer.reply->ttl_s);
@@ -125,15 +125,15 @@ static void a_kept_lease_outlives_its_ttl_with_one_beat_per_third(void **state)
     assert_true(answer.reply->ttl_s >= 1);
     yr_etcd_keepalive_stop(keepalive.keepalive);
     revoke(rig, id, YURPC_OK);
-    rig_answer_clear(&answer);
+    etcd_answer_clear(&answer);
 }
 
 static void a_revoked_lease_is_reported_lost_and_others_go_on(void **state) /* V1 */
 {
     etcd_rig *rig = *state;
-    rig_answer answer = {0};
-    rig_keepalive lost;
-    rig_keepalive kept;
+    etcd_answer answer = {0};
+    lease_log lost;
+    lease_log kept;
     int64_t lost_id = random_id(rig);
     int64_t kept_id = random_id(rig);
     rig_grant(rig, lost_id, 3, &answer);
@@ -148,15 +148,15 @@ static void a_revoked_lease_is_reported_lost_and_others_go_on(void **state) /* V
     assert_false(kept.is_lost);
     yr_etcd_keepalive_stop(kept.keepalive);
     revoke(rig, kept_id, YURPC_OK);
-    rig_answer_clear(&answer);
+    etcd_answer_clear(&answer);
 }
 
 static void many_leases_share_one_stream(void **state)
 {
     enum { COUNT = 200 };
-    static rig_keepalive keepalives[COUNT];
+    static lease_log keepalives[COUNT];
     etcd_rig *rig = *state;
-    rig_answer answer = {0};
+    etcd_answer answer = {0};
     int64_t first_id = random_id(rig) / 2 + 1;
     for (int i = 0; i < COUNT; i++) {
         rig_grant(rig, first_id + i, 3, &answer);
@@ -170,7 +170,7 @@ static void many_leases_share_one_stream(void **state)
         yr_etcd_keepalive_stop(keepalives[i].keepalive);
         revoke(rig, first_id + i, YURPC_OK);
     }
-    rig_answer_clear(&answer);
+    etcd_answer_clear(&answer);
 }
 
 int main(int argc, char **argv)

@@ -29,18 +29,18 @@ static yr_etcd_watch_options prefix(const char *key)
 
 static int64_t current_revision(etcd_rig *rig)
 {
-    rig_answer answer = {0};
+    etcd_answer answer = {0};
     rig_do(rig, YURPC_ETCD_RANGE, "none", NULL, NULL, &answer);
     int64_t revision = answer.reply->revision;
-    rig_answer_clear(&answer);
+    etcd_answer_clear(&answer);
     return revision;
 }
 
 static void a_watch_sees_what_happens_under_its_prefix(void **state)
 {
     etcd_rig *rig = *state;
-    rig_watch watch;
-    rig_answer answer = {0};
+    watch_log watch;
+    etcd_answer answer = {0};
     yr_etcd_watch_options options = prefix("w1/");
     rig_watch_start(rig, &watch, &options);
     assert_true(rig_wait_count(rig, &watch.created, 1));
@@ -56,13 +56,13 @@ static void a_watch_sees_what_happens_under_its_prefix(void **state)
     yr_etcd_watch_stop(watch.watch);
     rig_put(rig, "w1/b", "1", 0);
     assert_int_equal(watch.events, 2);
-    rig_answer_clear(&answer);
+    etcd_answer_clear(&answer);
 }
 
 static void a_watch_from_the_past_catches_up_and_is_fresh_then(void **state)
 {
     etcd_rig *rig = *state;
-    rig_watch watch;
+    watch_log watch;
     yr_etcd_watch_options options = prefix("w2/");
     options.start_revision = current_revision(rig) + 1;
     for (int i = 0; i < 100; i++) {
@@ -79,7 +79,7 @@ static void a_watch_from_the_past_catches_up_and_is_fresh_then(void **state)
 static void many_watches_share_one_stream_and_each_gets_its_own(void **state)
 {
     enum { COUNT = 100 };
-    static rig_watch watches[COUNT];
+    static watch_log watches[COUNT];
     etcd_rig *rig = *state;
     for (int i = 0; i < COUNT; i++) {
         char key[32];
@@ -110,9 +110,9 @@ static void many_watches_share_one_stream_and_each_gets_its_own(void **state)
 static void a_compacted_watch_ends_and_others_go_on(void **state) /* V11 */
 {
     etcd_rig *rig = *state;
-    rig_watch compacted;
-    rig_watch other;
-    rig_answer answer = {0};
+    watch_log compacted;
+    watch_log other;
+    etcd_answer answer = {0};
     yr_etcd_watch_options options = prefix("w4/");
     rig_watch_start(rig, &other, &options);
     assert_true(rig_wait_count(rig, &other.created, 1));
@@ -121,7 +121,8 @@ static void a_compacted_watch_ends_and_others_go_on(void **state) /* V11 */
     rig_put(rig, "w4/a", "2", 0);
     rig_put(rig, "w4/a", "3", 0);
     int64_t revision = current_revision(rig);
-    assert_ok(yr_etcd_compact(rig->client, revision, NULL, rig_on_reply, &answer, NULL));
+    assert_ok(
+        yr_etcd_compact(rig->client, revision, NULL, etcd_answer_on_reply, &answer, NULL));
     assert_true(rig_wait(rig, &answer.is_done));
     rig_watch_start(rig, &compacted, &options);
     assert_true(rig_wait(rig, &compacted.is_canceled));
@@ -130,13 +131,13 @@ static void a_compacted_watch_ends_and_others_go_on(void **state) /* V11 */
     rig_put(rig, "w4/a", "4", 0);
     assert_true(rig_wait_count(rig, &other.events, 4));
     yr_etcd_watch_stop(other.watch);
-    rig_answer_clear(&answer);
+    etcd_answer_clear(&answer);
 }
 
 static void a_watch_from_the_future_is_not_left_in_silence(void **state) /* V12 */
 {
     etcd_rig *rig = *state;
-    rig_watch watch;
+    watch_log watch;
     yr_etcd_watch_options options = prefix("w5/");
     options.start_revision = current_revision(rig) + 1000;
     rig_watch_start(rig, &watch, &options);
@@ -148,8 +149,8 @@ static void a_watch_from_the_future_is_not_left_in_silence(void **state) /* V12 
 static void an_impossible_watch_ends_with_the_reason(void **state) /* V15 */
 {
     etcd_rig *rig = *state;
-    rig_watch bad;
-    rig_watch good;
+    watch_log bad;
+    watch_log good;
     yr_etcd_watch_options options = {.key = yr_bytes_of_text("b"),
                                      .range_end = yr_bytes_of_text("a")};
     rig_watch_start(rig, &bad, &options);
@@ -167,8 +168,8 @@ static void an_impossible_watch_ends_with_the_reason(void **state) /* V15 */
 static void a_revoked_lease_deletes_its_keys_in_one_change(void **state) /* V14 */
 {
     etcd_rig *rig = *state;
-    rig_watch watch;
-    rig_answer answer = {0};
+    watch_log watch;
+    etcd_answer answer = {0};
     int64_t id = (int64_t)(yr_io_random(rig->io) >> 1);
     rig_grant(rig, id, 30, &answer);
     rig_put(rig, "w7/a", "1", id);
@@ -178,13 +179,13 @@ static void a_revoked_lease_deletes_its_keys_in_one_change(void **state) /* V14 
     options.is_put_ignored = true;
     rig_watch_start(rig, &watch, &options);
     assert_true(rig_wait_count(rig, &watch.created, 1));
-    rig_answer_clear(&answer);
-    assert_ok(yr_etcd_lease_revoke(rig->client, id, NULL, rig_on_reply, &answer, NULL));
+    etcd_answer_clear(&answer);
+    assert_ok(yr_etcd_lease_revoke(rig->client, id, NULL, etcd_answer_on_reply, &answer, NULL));
     assert_true(rig_wait_count(rig, &watch.deletions, 3));
     assert_int_equal(watch.changes, 1);
     yr_etcd_watch_stop(watch.watch);
     assert_true(rig_wait(rig, &answer.is_done));
-    rig_answer_clear(&answer);
+    etcd_answer_clear(&answer);
 }
 
 static void a_revision_sent_in_fragments_is_reported_whole(void **state) /* V14 */
@@ -192,8 +193,8 @@ static void a_revision_sent_in_fragments_is_reported_whole(void **state) /* V14 
     enum { KEYS = 1200, BATCH = 100 };
     static char value[4096];
     etcd_rig *rig = *state;
-    rig_watch watch;
-    rig_answer answer = {0};
+    watch_log watch;
+    etcd_answer answer = {0};
     int64_t id = (int64_t)(yr_io_random(rig->io) >> 1);
     memset(value, 'v', sizeof value - 1);
     rig_grant(rig, id, 60, &answer);
@@ -210,8 +211,8 @@ static void a_revision_sent_in_fragments_is_reported_whole(void **state) /* V14 
         yurpc_etcd_txn_request txn = YURPC_ETCD_TXN_INIT;
         txn.then_ops = ops;
         txn.then_count = BATCH;
-        rig_answer_clear(&answer);
-        assert_ok(yr_etcd_txn(rig->client, &txn, rig_on_reply, &answer, NULL));
+        etcd_answer_clear(&answer);
+        assert_ok(yr_etcd_txn(rig->client, &txn, etcd_answer_on_reply, &answer, NULL));
         assert_true(rig_wait(rig, &answer.is_done));
         assert_int_equal(answer.status, YURPC_OK);
     }
@@ -219,27 +220,27 @@ static void a_revision_sent_in_fragments_is_reported_whole(void **state) /* V14 
     options.has_prev_kv = true;
     rig_watch_start(rig, &watch, &options);
     assert_true(rig_wait_count(rig, &watch.created, 1));
-    rig_answer_clear(&answer);
-    assert_ok(yr_etcd_lease_revoke(rig->client, id, NULL, rig_on_reply, &answer, NULL));
+    etcd_answer_clear(&answer);
+    assert_ok(yr_etcd_lease_revoke(rig->client, id, NULL, etcd_answer_on_reply, &answer, NULL));
     assert_true(rig_wait_count(rig, &watch.changes, 1));
     assert_int_equal(watch.deletions, KEYS);
     assert_int_equal(watch.changes, 1);
     yr_etcd_watch_stop(watch.watch);
     rig_run_ms(rig, 100);
-    rig_answer_clear(&answer);
+    etcd_answer_clear(&answer);
 }
 
 static void progress_is_reported_when_asked_for(void **state)
 {
     etcd_rig *rig = *state;
-    rig_watch watch;
-    rig_answer answer = {0};
+    watch_log watch;
+    etcd_answer answer = {0};
     yr_etcd_watch_options options = prefix("w9/");
     rig_watch_start(rig, &watch, &options);
     assert_true(rig_wait_count(rig, &watch.created, 1));
     rig_put(rig, "other", "1", 0);
     int64_t revision = current_revision(rig);
-    assert_ok(yr_etcd_status(rig->client, NULL, rig_on_reply, &answer, NULL));
+    assert_ok(yr_etcd_status(rig->client, NULL, etcd_answer_on_reply, &answer, NULL));
     assert_true(rig_wait(rig, &answer.is_done));
     bool is_synced = strcmp(answer.reply->version, "3.4.23") != 0;
     yr_etcd_watch_request_progress(rig->client);
@@ -247,7 +248,7 @@ static void progress_is_reported_when_asked_for(void **state)
     assert_int_equal(watch.progress, is_synced ? 1 : 0);
     assert_true(!is_synced || watch.progress_revision == revision);
     yr_etcd_watch_stop(watch.watch);
-    rig_answer_clear(&answer);
+    etcd_answer_clear(&answer);
 }
 
 int main(int argc, char **argv)

@@ -9,7 +9,7 @@ static void pieces_are_apart_aligned_and_zeroed(void **state)
 {
     (void)state;
     yr_arena arena;
-    yr_arena_init(&arena, 1024 * 1024);
+    yr_arena_init(&arena, 10000000);
     unsigned char *before = NULL;
     for (size_t size = 1; size < 3000; size += 7) {
         unsigned char *piece = yr_arena_alloc(&arena, size);
