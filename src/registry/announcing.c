@@ -53,8 +53,9 @@ yurpc_status yr_announcing_begin(yr_provider *provider, yr_list *batch, size_t c
         const char *value = is_draining ? claim->draining_value : claim->value;
         items[i] = (yr_announcement){claim->service, claim->node, yr_bytes_of_text(value)};
     }
-    core->ops->announce(core->driver, mode, items, count, yr_core_attempt_ms(core),
-                        on_announced, made);
+    const yr_announce_request request = {
+        .mode = mode, .items = items, .count = count, .deadline_ms = yr_core_attempt_ms(core)};
+    core->ops->announce(core->driver, &request, on_announced, made);
     yr_free(items);
     return YURPC_OK;
 }

@@ -95,6 +95,14 @@ typedef struct yr_announcement {
     yurpc_bytes value;
 } yr_announcement;
 
+/* Records to be put. Copied. */
+typedef struct yr_announce_request {
+    yr_announce_mode mode;
+    const yr_announcement *items;
+    size_t count;
+    int64_t deadline_ms; /* from now */
+} yr_announce_request;
+
 /* Called once for each announcement, @p index being its place; the last call ends the
  * operation. */
 typedef void yr_announced_fn(void *context, size_t index, yurpc_status status,
@@ -159,7 +167,8 @@ typedef struct yr_driver_ops {
 
     /*
      * End the session in the registry (so that its records go at once), close and free.
-     * Bounded by @p deadline_ms. on_closed is the last callback of all; follows end silently.
+     * Bounded by @p deadline_ms. on_closed is the last callback of all; follows end silently,
+     * and are freed: they must not be unfollowed any more.
      */
     void (*close)(yr_driver *driver, int64_t deadline_ms, void (*on_closed)(void *context),
                   void *context);
@@ -171,10 +180,10 @@ typedef struct yr_driver_ops {
 
     /*
      * Put records under the open session (YURPC_LEASE_LOST without one), in as few requests
-     * as possible. One bad record fails alone. @p items is copied.
+     * as possible. One bad record fails alone.
      */
-    void (*announce)(yr_driver *driver, yr_announce_mode mode, const yr_announcement *items,
-                     size_t count, int64_t deadline_ms, yr_announced_fn *done, void *context);
+    void (*announce)(yr_driver *driver, const yr_announce_request *request,
+                     yr_announced_fn *done, void *context);
 
     /* Delete the node if it is ours. Absent: YURPC_OK. Another's: YURPC_CONFLICT, untouched. */
     void (*withdraw)(yr_driver *driver, yurpc_bytes service, yurpc_bytes node,

@@ -2,11 +2,13 @@
 
 #include <string.h>
 
-static const yr_driver_ops *const drivers[] = {&yr_driver_etcd, &yr_driver_local};
+enum { DRIVER_COUNT = 2 };
+
+static const yr_driver_ops *const drivers[DRIVER_COUNT] = {&yr_driver_etcd, &yr_driver_local};
 
 const yr_driver_ops *yr_driver_find(const char *name)
 {
-    for (size_t i = 0; i < sizeof drivers / sizeof *drivers; i++) {
+    for (size_t i = 0; i < DRIVER_COUNT; i++) {
         if (strcmp(drivers[i]->name, name) == 0) {
             return drivers[i];
         }

@@ -46,29 +46,17 @@ static void on_register(void *context)
     yurpc_error_free(error);
 }
 
-static yurpc_status make_registrations(yurpc_registry *registry,
-                                       const yurpc_instance_spec *specs, size_t count,
-                                       const yurpc_register_options *options,
-                                       yurpc_registration **ret_registrations,
-                                       yurpc_error **ret_error)
+static yurpc_status make_registration(yurpc_registry *registry, const yurpc_instance_spec *spec,
+                                      const yurpc_register_options *options,
+                                      yurpc_registration **ret_registration,
+                                      yurpc_error **ret_error)
 {
-    yurpc_status status = YURPC_OK;
-    size_t made = 0;
-    while (made < count && status == YURPC_OK) {
-        status = yr_instance_spec_check(&specs[made], ret_error);
-        if (status == YURPC_OK) {
-            status =
-                yr_registration_new(&specs[made], options, registry, &ret_registrations[made]);
-            made += status == YURPC_OK;
-            if (status != YURPC_OK) {
-                yr_error_set_status(ret_error, status);
-            }
-        }
-    }
+    yurpc_status status = yr_instance_spec_check(spec, ret_error);
     if (status != YURPC_OK) {
-        free_registrations(ret_registrations, made);
+        return status;
     }
-    return status;
+    status = yr_registration_new(spec, options, registry, ret_registration);
+    return status == YURPC_OK ? YURPC_OK : yr_error_set_status(ret_error, status);
 }
 
 yurpc_status yurpc_registry_register_many(yurpc_registry *registry,
@@ -84,10 +72,18 @@ yurpc_status yurpc_registry_register_many(yurpc_registry *registry,
     if (made == NULL) {
         return yr_error_set_status(ret_error, YURPC_NO_MEMORY);
     }
-    yurpc_status status = make_registrations(registry, specs, count, options, made, ret_error);
+    yurpc_status status = yr_loop_check_wait(registry->loop);
     if (status != YURPC_OK) {
         yr_free(made);
-        return status;
+        return yr_error_set_status(ret_error, status);
+    }
+    for (size_t i = 0; i < count; i++) {
+        status = make_registration(registry, &specs[i], options, &made[i], ret_error);
+        if (status != YURPC_OK) {
+            free_registrations(made, i);
+            yr_free(made);
+            return status;
+        }
     }
     enrolling wanted = {
         .enrolment = {.registrations = made,
@@ -97,12 +93,6 @@ yurpc_status yurpc_registry_register_many(yurpc_registry *registry,
                       .context = &wanted},
         .is_background = options != NULL && options->is_background,
     };
-    yurpc_status can_wait = yr_loop_check_wait(registry->loop);
-    if (can_wait != YURPC_OK) {
-        free_registrations(made, count);
-        yr_free(made);
-        return yr_error_set_status(ret_error, can_wait);
-    }
     status = yr_request_run(registry, &wanted.request, on_register, ret_error);
     if (status == YURPC_OK) {
         memcpy(ret_registrations, made, count * sizeof(yurpc_registration *));
@@ -241,7 +231,7 @@ yurpc_status yurpc_registry_list_services(yurpc_registry *registry,
 typedef struct removing {
     yr_request request;
     const char *service;
-    const char *node;
+    char *node;
 } removing;
 
 static void on_removed(void *context, yurpc_status status, const yurpc_error *error)
@@ -281,7 +271,7 @@ yurpc_status yurpc_registry_remove(yurpc_registry *registry, const char *service
     status = wanted.node == NULL
                  ? yr_error_set_status(ret_error, YURPC_NO_MEMORY)
                  : yr_request_run(registry, &wanted.request, on_remove, ret_error);
-    yr_free((void *)(uintptr_t)wanted.node);
+    yr_free(wanted.node);
     yr_free(key_service);
     return status;
 }

@@ -76,6 +76,18 @@ static void add_one(yr_provider *provider, yurpc_registration *registration)
     yr_provider_touch(provider, claim);
 }
 
+/* The first @p count are not to be taken after all: nothing has been begun for them yet. */
+static void take_back(yr_provider *provider, yurpc_registration *const *registrations,
+                      size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        yr_claim *claim = registrations[i]->claim;
+        if (yr_map_find(&provider->claims, yr_bytes_of_text(claim->key)) == &claim->map_node) {
+            yr_map_remove(&provider->claims, &claim->map_node);
+        }
+    }
+}
+
 yurpc_status yr_provider_add(yr_provider *provider, yurpc_registration *const *registrations,
                              size_t count, yurpc_error **ret_error)
 {
@@ -93,14 +105,7 @@ yurpc_status yr_provider_add(yr_provider *provider, yurpc_registration *const *r
         if (YR_CONTAINER_OF(node, yr_claim, map_node)->registration == NULL) {
             continue;
         }
-        /* Take back what was inserted: nothing has been begun yet. */
-        for (size_t j = 0; j < i; j++) {
-            yr_claim *inserted = registrations[j]->claim;
-            if (yr_map_find(&provider->claims, yr_bytes_of_text(inserted->key)) ==
-                &inserted->map_node) {
-                yr_map_remove(&provider->claims, &inserted->map_node);
-            }
-        }
+        take_back(provider, registrations, i);
         return yr_error_set(ret_error, YURPC_EXISTS, -1,
                             "%s is registered through this handle already", claim->key);
     }

@@ -21,7 +21,7 @@ static void group_add(difference *found, group *to, const yurpc_instance *instan
     if (to->count == to->cap) {
         size_t cap = to->cap > 0 ? to->cap * 2 : 16;
         const yurpc_instance **instances =
-            yr_realloc((void *)to->instances, cap * sizeof *instances);
+            yr_realloc((void *)to->instances, cap * sizeof(const yurpc_instance *));
         if (instances == NULL) {
             found->is_incomplete = true;
             return;

@@ -66,8 +66,8 @@ static void begin_all(yr_subject *subject, yr_pending *pending, int64_t deadline
     const yr_announcement item = {yr_bytes_of_text("svc:1.0"), yr_bytes_of_text("a:1"),
                                   yr_bytes_of_text("{}")};
     ops->open_session(subject->driver, deadline_ms, on_session, pending);
-    ops->announce(subject->driver, YR_ANNOUNCE_TAKE, &item, 1, deadline_ms, on_announced,
-                  pending);
+    const yr_announce_request request = {YR_ANNOUNCE_TAKE, &item, 1, deadline_ms};
+    ops->announce(subject->driver, &request, on_announced, pending);
     ops->withdraw(subject->driver, item.service, item.node, deadline_ms, on_done, pending);
     ops->remove(subject->driver, item.service, item.node, deadline_ms, on_done, pending);
     ops->list_services(subject->driver, deadline_ms, on_service, on_done, pending);
@@ -108,7 +108,7 @@ static void closing_ends_follows_silently(void **state)
     assert_ok(yr_subject_announce(&subject, YR_ANNOUNCE_TAKE, "svc:1.0", "a:1", "{}"));
     yr_watcher_begin(&watcher, &subject, "svc:1.0");
     int reports = watcher.stale_reports;
-    yr_subject_close(&subject);
+    yr_subject_close(&subject); /* and frees the follow */
     assert_int_equal(watcher.deletes, 0);
     assert_int_equal(watcher.stale_reports, reports);
 }

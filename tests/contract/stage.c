@@ -239,8 +239,8 @@ void yr_subject_announce_all(yr_subject *subject, yr_announce_mode mode,
     for (size_t i = 0; i < count; i++) {
         ret_statuses[i] = (yurpc_status)1;
     }
-    yr_backend_now->ops->announce(subject->driver, mode, items, count, YR_STAGE_LIMIT_MS,
-                                  on_announced, &answer);
+    const yr_announce_request request = {mode, items, count, YR_STAGE_LIMIT_MS};
+    yr_backend_now->ops->announce(subject->driver, &request, on_announced, &answer);
     await_answer(subject, &answer);
 }
 

@@ -161,7 +161,7 @@ static void a_place_where_nothing_can_be_made_is_said(void **state)
 {
     yr_stage *stage = *state;
     stage->address = "/proc/yurpc/registry.db";
-    assert_refused(stage, YURPC_IO, "/proc/yurpc");
+    assert_refused(stage, YURPC_INVALID, "/proc/yurpc");
 }
 
 static void a_read_only_disk_is_said(void **state)
@@ -464,8 +464,8 @@ static void a_stuck_writer_delays_nobody_beyond_the_deadline(void **state)
                                   yr_bytes_of_text("{}")};
     yr_held held = {.stage = stage};
     int64_t begun_ms = yr_stage_now_ms(stage);
-    yr_backend_now->ops->announce(subject.driver, YR_ANNOUNCE_TAKE, &item, 1, 300, on_held,
-                                  &held);
+    const yr_announce_request request = {YR_ANNOUNCE_TAKE, &item, 1, 300};
+    yr_backend_now->ops->announce(subject.driver, &request, on_held, &held);
     yr_stage_await(stage, is_answered, &held, 1000, "an answer");
     assert_int_equal(held.status, YURPC_TIMEOUT);
     assert_in_range(held.at_ms - begun_ms, 250, 400);

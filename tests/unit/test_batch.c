@@ -18,9 +18,8 @@ static const yurpc_instance *instance(unsigned port, unsigned weight, int64_t re
              "\"servicePort\":%u,\"serviceGroup\":\"default\",\"weight\":%u}",
              port, weight);
     yurpc_instance *made = NULL;
-    bool is_mismatch = false;
     assert_ok(yr_instance_decode(yr_bytes_of_text(SERVICE), yr_bytes_of_text(node),
-                                 yr_bytes_of_text(value), revision, &made, &is_mismatch, NULL));
+                                 yr_bytes_of_text(value), revision, &made, NULL));
     return made;
 }
 

@@ -282,6 +282,9 @@ static void close_inside(void *context, const yurpc_event *event)
 {
     witness *seen = context;
     (void)event;
+    while (atomic_load(&seen->watch) == NULL) {
+        /* no other thread may be inside a call on a handle that is closed */
+    }
     yurpc_registry_close(seen->registry);
     atomic_fetch_add(&seen->ups, 1);
 }
@@ -296,6 +299,7 @@ static void a_handle_may_be_closed_inside_a_watchs_callback(void **state)
     yurpc_service *service = discover(seen.registry);
     yurpc_watch *watch = NULL;
     assert_ok(yurpc_service_watch(service, close_inside, &seen, &watch));
+    atomic_store(&seen.watch, watch);
     await(&seen.ups, 1);
     await_count(observed, 0); /* it was closed, and what it had registered is gone */
     yurpc_registry_close(observer);
@@ -309,6 +313,7 @@ static void sleep_inside(void *context, const yurpc_event *event)
     while (!atomic_load(&seen->is_done)) {
         poll(NULL, 0, 1);
     }
+    atomic_fetch_add(&seen->downs, 1);
 }
 
 static void a_callback_that_blocks_holds_up_nothing_else(void **state)
@@ -317,7 +322,7 @@ static void a_callback_that_blocks_holds_up_nothing_else(void **state)
     yurpc_registry *registry = open_local(false);
     enlist(registry, 1);
     yurpc_service *service = discover(registry);
-    witness seen = {.registry = registry};
+    static witness seen; /* outlives the handle: the callback is still in it */
     yurpc_watch *watch = NULL;
     assert_ok(yurpc_service_watch(service, sleep_inside, &seen, &watch));
     await(&seen.ups, 1);
@@ -325,7 +330,7 @@ static void a_callback_that_blocks_holds_up_nothing_else(void **state)
     await_count(service, 2);
     yurpc_registry_close(registry); /* even that does not wait for it */
     atomic_store(&seen.is_done, true);
-    poll(NULL, 0, 50); /* let the callback's thread end before the test's memory goes */
+    await(&seen.downs, 1);
 }
 
 /* ---- Threads ---- */

@@ -283,24 +283,23 @@ static announce *announce_new(const yr_announcement *items, size_t count)
     return all;
 }
 
-void yr_etcd_driver_announce(yr_driver *driver, yr_announce_mode mode,
-                             const yr_announcement *items, size_t count, int64_t deadline_ms,
+void yr_etcd_driver_announce(yr_driver *driver, const yr_announce_request *request,
                              yr_announced_fn *done, void *context)
 {
-    announce *all = announce_new(items, count);
+    announce *all = announce_new(request->items, request->count);
     if (all == NULL) {
-        for (size_t i = 0; i < count; i++) {
+        for (size_t i = 0; i < request->count; i++) {
             done(context, i, YURPC_NO_MEMORY, NULL);
         }
         return;
     }
     all->driver = driver;
-    all->mode = mode;
+    all->mode = request->mode;
     all->lease = driver->session.id;
-    all->ends_ms = yr_io_now_ms(driver->io) + deadline_ms;
+    all->ends_ms = yr_io_now_ms(driver->io) + request->deadline_ms;
     all->done = done;
     all->context = context;
-    all->pending = count;
+    all->pending = request->count;
     yr_task_init(&all->begin_task, on_begin, all);
     if (!yr_io_post(driver->io, &all->begin_task)) {
         YR_ASSERT(false); /* a fresh task is not posted */

@@ -8,8 +8,6 @@ enum {
     REVOKE_UNCONNECTED_MS = 200, /* for a connection that may be just coming */
 };
 
-static const int64_t LEASE_ID_MASK = INT64_MAX; /* ids are positive */
-
 /* ---- The session ---- */
 
 bool yr_etcd_driver_owns(const yr_driver *driver, int64_t lease)
@@ -92,35 +90,70 @@ static int64_t random_lease_id(yr_io *io)
 {
     int64_t id = 0;
     while (id == 0) {
-        id = (int64_t)(yr_io_random(io) & (uint64_t)LEASE_ID_MASK);
+        id = (int64_t)(yr_io_random(io) & (uint64_t)INT64_MAX) /* positive */;
     }
     return id;
+}
+
+/* A session that cannot be opened, to be said on a later turn. */
+typedef struct refusal {
+    yr_task task;
+    yurpc_status status;
+    yr_session_fn *fn;
+    void *context;
+} refusal;
+
+static void refuse_now(yurpc_status status, yr_session_fn *fn, void *context)
+{
+    yurpc_error *error = yr_error_new(status, -1, "%s", yurpc_status_text(status));
+    fn(context, NULL, error);
+    yurpc_error_free(error);
+}
+
+static void on_refuse(void *context)
+{
+    refusal *said = context;
+    refuse_now(said->status, said->fn, said->context);
+    yr_free(said);
+}
+
+static void refuse(yr_driver *driver, yurpc_status status, yr_session_fn *fn, void *context)
+{
+    refusal *said = yr_calloc(1, sizeof *said);
+    if (said == NULL) {
+        refuse_now(YURPC_NO_MEMORY, fn, context);
+        return;
+    }
+    *said = (refusal){.status = status, .fn = fn, .context = context};
+    yr_task_init(&said->task, on_refuse, said);
+    if (!yr_io_post(driver->io, &said->task)) {
+        YR_ASSERT(false); /* a fresh task is not posted */
+    }
 }
 
 static void open_session(yr_driver *driver, int64_t deadline_ms, yr_session_fn *done,
                          void *context)
 {
-    YR_ASSERT(driver->session_fn == NULL);
-    yurpc_status status = YURPC_EXISTS;
-    if (driver->session.id == 0) {
-        if (driver->granting_id == 0) {
-            driver->granting_id = random_lease_id(driver->io);
-        }
-        driver->granting_since_ms = yr_io_now_ms(driver->io);
-        driver->session_fn = done;
-        driver->session_context = context;
-        yr_etcd_grant grant = {.id = driver->granting_id,
-                               .ttl_s = driver->ttl_s,
-                               .timeout_ms = deadline_ms,
-                               .is_idempotent = true};
-        yr_etcd_call *call = NULL;
-        status = yr_etcd_lease_grant(driver->client, &grant, on_granted, driver, &call);
+    if (driver->session.id != 0 || driver->session_fn != NULL) {
+        refuse(driver, YURPC_EXISTS, done, context);
+        return;
     }
+    if (driver->granting_id == 0) {
+        driver->granting_id = random_lease_id(driver->io);
+    }
+    driver->granting_since_ms = yr_io_now_ms(driver->io);
+    driver->session_fn = done;
+    driver->session_context = context;
+    yr_etcd_grant grant = {.id = driver->granting_id,
+                           .ttl_s = driver->ttl_s,
+                           .timeout_ms = deadline_ms,
+                           .is_idempotent = true};
+    yr_etcd_call *call = NULL;
+    yurpc_status status =
+        yr_etcd_lease_grant(driver->client, &grant, on_granted, driver, &call);
     if (status != YURPC_OK) {
         driver->session_fn = NULL;
-        yurpc_error *error = yr_error_new(status, -1, "%s", yurpc_status_text(status));
-        done(context, NULL, error);
-        yurpc_error_free(error);
+        refuse(driver, status, done, context);
     }
 }
 
@@ -159,6 +192,7 @@ static yurpc_status open_driver(yr_io *io, const yr_driver_config *config,
         return yr_error_set_status(ret_error, YURPC_NO_MEMORY);
     }
     driver->io = io;
+    yr_list_init(&driver->follows);
     driver->log = config->log;
     driver->events = *events;
     driver->context = context;
@@ -207,6 +241,7 @@ static void close_driver(yr_driver *driver, int64_t deadline_ms, void (*on_close
                          void *context)
 {
     driver->is_closing = true;
+    yr_etcd_driver_unfollow_all(driver);
     driver->on_closed = on_closed;
     driver->closed_context = context;
     yr_etcd_keepalive_stop(driver->keepalive);

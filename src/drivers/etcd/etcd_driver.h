@@ -29,6 +29,8 @@ struct yr_driver {
     yr_session_fn *session_fn; /* who waits for the grant; NULL: nobody */
     void *session_context;
 
+    yr_list follows; /* all there are */
+
     bool is_closing;
     void (*on_closed)(void *context);
     void *closed_context;
@@ -41,8 +43,7 @@ bool yr_etcd_driver_owns(const yr_driver *driver, int64_t lease);
 void yr_etcd_driver_lose_session(yr_driver *driver, int64_t id, const yurpc_error *error);
 
 /* The operations, each in its file. */
-void yr_etcd_driver_announce(yr_driver *driver, yr_announce_mode mode,
-                             const yr_announcement *items, size_t count, int64_t deadline_ms,
+void yr_etcd_driver_announce(yr_driver *driver, const yr_announce_request *request,
                              yr_announced_fn *done, void *context);
 void yr_etcd_driver_withdraw(yr_driver *driver, yurpc_bytes service, yurpc_bytes node,
                              int64_t deadline_ms, yr_done_fn *done, void *context);
@@ -55,5 +56,8 @@ yurpc_status yr_etcd_driver_follow(yr_driver *driver, const yr_scope *scope,
                                    yr_follow **ret_follow);
 void yr_etcd_driver_unfollow(yr_follow *follow);
 void yr_etcd_driver_relist(yr_follow *follow);
+
+/* The driver is being closed: end every follow, silently. */
+void yr_etcd_driver_unfollow_all(yr_driver *driver);
 
 #endif /* YR_DRIVERS_ETCD_ETCD_DRIVER_H */

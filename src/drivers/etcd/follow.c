@@ -19,6 +19,7 @@ enum {
 };
 
 struct yr_follow {
+    yr_list link; /* in the driver's follows */
     yr_driver *driver;
     yr_follow_events events;
     void *context;
@@ -49,6 +50,7 @@ static void follow_free(yr_follow *follow)
     if (follow == NULL) {
         return;
     }
+    yr_list_remove(&follow->link);
     yr_free(follow->prefix);
     yr_free(follow->first);
     yr_free(follow->end);
@@ -356,6 +358,7 @@ yurpc_status yr_etcd_driver_follow(yr_driver *driver, const yr_scope *scope,
     if (follow == NULL) {
         return YURPC_NO_MEMORY;
     }
+    yr_list_append(&driver->follows, &follow->link);
     follow->driver = driver;
     follow->events = *events;
     follow->context = context;
@@ -397,5 +400,13 @@ void yr_etcd_driver_relist(yr_follow *follow)
 {
     if (follow->listing == NULL) {
         yr_timer_start(follow->driver->io, &follow->retry, 0);
+    }
+}
+
+void yr_etcd_driver_unfollow_all(yr_driver *driver)
+{
+    yr_list *link = NULL;
+    while ((link = yr_list_take_first(&driver->follows)) != NULL) {
+        yr_etcd_driver_unfollow(YR_CONTAINER_OF(link, yr_follow, link));
     }
 }

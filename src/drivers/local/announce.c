@@ -178,16 +178,17 @@ static bool copy_items(yr_local_announcing *announcing, const yr_announcement *i
     return true;
 }
 
-void yr_local_announce(yr_driver *driver, yr_announce_mode mode, const yr_announcement *items,
-                       size_t count, int64_t deadline_ms, yr_announced_fn *done, void *context)
+void yr_local_announce(yr_driver *driver, const yr_announce_request *request,
+                       yr_announced_fn *done, void *context)
 {
+    size_t count = request->count;
     if (yr_local_is_forked(driver) || count == 0) {
         return;
     }
     yr_local_announcing *announcing = yr_calloc(1, sizeof *announcing);
     if (announcing != NULL) {
         announcing->count = count;
-        if (!copy_items(announcing, items)) {
+        if (!copy_items(announcing, request->items)) {
             free_announcing(&announcing->operation);
             announcing = NULL;
         }
@@ -203,8 +204,8 @@ void yr_local_announce(yr_driver *driver, yr_announce_mode mode, const yr_announ
     announcing->operation.job.run = run_announcing;
     announcing->operation.job.wants_reap = true;
     announcing->done = done;
-    announcing->mode = mode;
+    announcing->mode = request->mode;
     announcing->session = driver->session.id;
     announcing->ours = driver->session.ours;
-    yr_local_operation_start(&announcing->operation, driver, deadline_ms);
+    yr_local_operation_start(&announcing->operation, driver, request->deadline_ms);
 }

@@ -111,8 +111,8 @@ void yr_local_session_stop(yr_driver *driver); /* the driver closes; the id stay
 
 /* ---- announce.c, delete.c, services.c ---- */
 
-void yr_local_announce(yr_driver *driver, yr_announce_mode mode, const yr_announcement *items,
-                       size_t count, int64_t deadline_ms, yr_announced_fn *done, void *context);
+void yr_local_announce(yr_driver *driver, const yr_announce_request *request,
+                       yr_announced_fn *done, void *context);
 void yr_local_withdraw(yr_driver *driver, yurpc_bytes service, yurpc_bytes node,
                        int64_t deadline_ms, yr_done_fn *done, void *context);
 void yr_local_remove(yr_driver *driver, yurpc_bytes service, yurpc_bytes node,
