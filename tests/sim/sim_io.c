@@ -393,7 +393,8 @@ void yr_sim_free(yr_sim *sim)
     if (sim == NULL) {
         return;
     }
-    for (size_t i = 0; i < sim->host_count; i++) { /* before any host: the heap links them all */
+    for (size_t i = 0; i < sim->host_count;
+         i++) { /* before any host: the heap links them all */
         drop_streams(sim->hosts[i]);
     }
     for (size_t i = 0; i < sim->host_count; i++) {

@@ -11,6 +11,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -53,6 +54,51 @@ static void sleep_ms(long ms)
 {
     const struct timespec time = {ms / 1000, ms % 1000 * 1000000};
     assert_int_equal(nanosleep(&time, NULL), 0);
+}
+
+/* In a child with so many descriptors to spare; its exit code: 0 made, 1 refused as it should.
+ */
+static int make_loop_with(int spare)
+{
+    int next = dup(0);
+    close(next);
+    const struct rlimit few = {(rlim_t)(next + spare), (rlim_t)(next + spare)};
+    yr_loop *loop = NULL;
+    yurpc_error *error = NULL;
+    if (next < 0 || setrlimit(RLIMIT_NOFILE, &few) != 0) {
+        return 3;
+    }
+    yurpc_status status = yr_loop_new(true, &loop, &error);
+    bool is_explained = yurpc_error_status(error) == status;
+    yurpc_error_free(error);
+    yr_loop_free(loop);
+    if (status == YURPC_OK) {
+        return 0;
+    }
+    if (spare > 0 && dup(0) != next) {
+        return 4; /* a descriptor was left open */
+    }
+    return status == YURPC_IO && is_explained ? 1 : 2;
+}
+
+/* Must come first: what libuv does once per process is the hardest to survive. */
+static void making_a_loop_survives_any_lack_of_descriptors(void **state)
+{
+    (void)state;
+    int made = 0;
+    for (int spare = 0; spare <= 16; spare++) {
+        pid_t child = fork();
+        assert_true(child >= 0);
+        if (child == 0) {
+            _exit(make_loop_with(spare));
+        }
+        int status = 0;
+        assert_int_equal(waitpid(child, &status, 0), child);
+        assert_true(WIFEXITED(status));
+        assert_true(WEXITSTATUS(status) <= 1);
+        made += WEXITSTATUS(status) == 0 ? 1 : 0;
+    }
+    assert_true(made > 0 && made <= 16);
 }
 
 /* ---- Its own thread ---- */
@@ -526,6 +572,7 @@ static void making_a_loop_survives_every_allocation_failure(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(making_a_loop_survives_any_lack_of_descriptors),
         cmocka_unit_test(the_thread_has_a_name_and_takes_no_signals),
         cmocka_unit_test(no_signal_disposition_is_touched),
         cmocka_unit_test(posts_of_four_threads_all_run_in_their_order),

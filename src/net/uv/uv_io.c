@@ -9,6 +9,10 @@
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+enum { DESCRIPTORS_MIN = 8 }; /* a loop wants six: epoll, wake-up, two pipes */
 
 /* ---- The table ---- */
 
@@ -141,6 +145,28 @@ static int start_handles(yr_uv_io *self)
     return uv_async_init(self->loop, &self->async, on_async);
 }
 
+/*
+ * Whether the system has enough descriptors left: libuv aborts the process when it cannot make
+ * the pipe that it wants once per process.
+ */
+static bool has_descriptors(void)
+{
+    int fds[DESCRIPTORS_MIN];
+    int count = 0;
+    while (count < DESCRIPTORS_MIN) {
+        int fd = epoll_create1(EPOLL_CLOEXEC);
+        if (fd < 0) {
+            break;
+        }
+        fds[count++] = fd;
+    }
+    bool is_enough = count == DESCRIPTORS_MIN;
+    while (count > 0) {
+        close(fds[--count]);
+    }
+    return is_enough;
+}
+
 static void close_loop(uv_loop_t *loop)
 {
     while (uv_run(loop, UV_RUN_DEFAULT) != 0) { /* until each handle was let go */
@@ -162,7 +188,7 @@ yurpc_status yr_uv_io_new(yr_io **ret_io, yurpc_error **ret_error)
     self->loop = loop;
     yr_list_init(&self->unsent);
     yr_list_init(&self->graves);
-    uv_error = uv_loop_init(loop);
+    uv_error = has_descriptors() ? uv_loop_init(loop) : UV_EMFILE;
     if (uv_error != 0) {
         goto fail;
     }
