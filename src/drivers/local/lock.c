@@ -37,15 +37,9 @@ yurpc_status yr_local_lock_take(const char *file, int64_t id, int *ret_fd,
     if (fd >= 0) {
         yr_local_lock_drop(file, id, fd);
     }
-    yurpc_status status = YURPC_IO;
-    if (code == EACCES || code == EPERM || code == EROFS) {
-        status = YURPC_DENIED;
-    } else if (code == ENOSPC || code == EDQUOT || code == EMFILE || code == ENFILE ||
-               code == ENOLCK) {
-        status = YURPC_EXHAUSTED;
-    }
-    return yr_error_set(ret_error, status, -1, "cannot make the session's lock file %s: %s",
-                        path, strerror_r(code, why, sizeof why));
+    return yr_error_set(ret_error, yr_local_path_status(code), -1,
+                        "cannot make the session's lock file %s: %s", path,
+                        strerror_r(code, why, sizeof why));
 }
 
 void yr_local_lock_drop(const char *file, int64_t id, int fd)

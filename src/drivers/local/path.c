@@ -22,6 +22,29 @@ static const char *text_of_errno(int code, char out[128])
     return strerror_r(code, out, 128);
 }
 
+yurpc_status yr_local_path_status(int code)
+{
+    switch (code) {
+    case EACCES:
+    case EPERM:
+    case EROFS:
+        return YURPC_DENIED;
+    case ENOENT:
+    case ENOTDIR:
+    case ELOOP:
+    case ENAMETOOLONG:
+        return YURPC_INVALID;
+    case ENOSPC:
+    case EDQUOT:
+    case EMFILE:
+    case ENFILE:
+    case ENOLCK:
+        return YURPC_EXHAUSTED;
+    default:
+        return YURPC_IO;
+    }
+}
+
 /* Whether @p dir is a directory of this user that nobody else may write. */
 static bool is_private(const char *dir)
 {
@@ -124,8 +147,7 @@ static yurpc_status check_directory(const char *dir, yurpc_error **ret_error)
     char why[128];
     struct stat info;
     if (mkdir(dir, S_IRWXU) != 0 && errno != EEXIST && errno != EISDIR) {
-        yurpc_status status = errno == EACCES || errno == EPERM ? YURPC_DENIED : YURPC_IO;
-        return yr_error_set(ret_error, status, -1,
+        return yr_error_set(ret_error, yr_local_path_status(errno), -1,
                             "cannot make the registry's directory %s: %s", dir,
                             text_of_errno(errno, why));
     }
@@ -138,7 +160,7 @@ static yurpc_status check_directory(const char *dir, yurpc_error **ret_error)
                             dir);
     }
     if (stat(dir, &info) != 0 || !S_ISDIR(info.st_mode)) {
-        return yr_error_set(ret_error, YURPC_IO, -1,
+        return yr_error_set(ret_error, YURPC_INVALID, -1,
                             "%s, where the registry's file would be, "
                             "is not a directory that can be used",
                             dir);
@@ -164,7 +186,7 @@ static yurpc_status check_file(const char *file, yurpc_error **ret_error)
     struct stat info;
     if (lstat(file, &info) != 0) {
         return errno == ENOENT ? YURPC_OK
-                               : yr_error_set(ret_error, YURPC_IO, -1,
+                               : yr_error_set(ret_error, yr_local_path_status(errno), -1,
                                               "cannot look at the registry's file %s: %s", file,
                                               text_of_errno(errno, why));
     }

@@ -27,6 +27,9 @@ YURPC_NODISCARD yurpc_status yr_local_path_resolve(const char *address, char **r
  */
 YURPC_NODISCARD yurpc_status yr_local_path_prepare(const char *file, yurpc_error **ret_error);
 
+/* What a failed system call on a path means to the user. */
+yurpc_status yr_local_path_status(int code);
+
 /* A companion of @p file: "FILE-SUFFIX". A resolved path is short enough for ours. */
 void yr_local_path_companion(const char *file, const char *suffix, char out[YR_LOCAL_PATH_MAX]);
 

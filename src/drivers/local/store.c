@@ -120,14 +120,9 @@ static yurpc_status fail_of_system(const yr_local_store *store, const char *doin
                                    yurpc_error **ret_error)
 {
     char why[128];
-    yurpc_status status = YURPC_IO;
-    if (code == EACCES || code == EPERM || code == EROFS) {
-        status = YURPC_DENIED;
-    } else if (code == ENOSPC || code == EDQUOT || code == EMFILE || code == ENFILE) {
-        status = YURPC_EXHAUSTED;
-    }
-    return yr_error_set(ret_error, status, -1, "cannot %s the registry's file %s: %s", doing,
-                        store->file, strerror_r(code, why, sizeof why));
+    return yr_error_set(ret_error, yr_local_path_status(code), -1,
+                        "cannot %s the registry's file %s: %s", doing, store->file,
+                        strerror_r(code, why, sizeof why));
 }
 
 /* ---- Waiting for others ---- */
