@@ -51,7 +51,8 @@ static void duplex_cut(yr_duplex *duplex, const yurpc_error *error)
         yr_backoff_reset(&duplex->backoff);
     }
     yurpc_status status = yurpc_error_status(error);
-    bool is_too_much = status == YURPC_EXHAUSTED || status == YURPC_TOO_LARGE;
+    bool is_too_much = (status == YURPC_EXHAUSTED || status == YURPC_TOO_LARGE) &&
+                       yurpc_error_remote_code(error) == -1; /* for us, not for etcd */
     open_after(duplex, is_too_much ? YR_DUPLEX_EXHAUSTED_MS : pause_ms(duplex));
     duplex->events.on_cut(duplex->context, error);
 }
