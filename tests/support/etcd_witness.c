@@ -86,11 +86,17 @@ static void on_canceled(void *context, const yurpc_error *error, int64_t compact
     watch->watch = NULL;
 }
 
-void watch_log_init(watch_log *watch, yr_etcd *client, const yr_etcd_watch_options *options)
+yurpc_status watch_log_try(watch_log *watch, yr_etcd *client,
+                           const yr_etcd_watch_options *options)
 {
     yr_etcd_watch_events events = {on_created, on_changes, on_progress, on_stale, on_canceled};
     memset(watch, 0, sizeof *watch);
-    assert_ok(yr_etcd_watch_start(client, options, &events, watch, &watch->watch));
+    return yr_etcd_watch_start(client, options, &events, watch, &watch->watch);
+}
+
+void watch_log_init(watch_log *watch, yr_etcd *client, const yr_etcd_watch_options *options)
+{
+    assert_ok(watch_log_try(watch, client, options));
 }
 
 /* ---- Keepalives ---- */
@@ -111,10 +117,14 @@ static void on_lost(void *context, const yurpc_error *error)
     keepalive->keepalive = NULL;
 }
 
-void lease_log_init(lease_log *keepalive, yr_etcd *client, const yr_etcd_lease *lease)
+yurpc_status lease_log_try(lease_log *keepalive, yr_etcd *client, const yr_etcd_lease *lease)
 {
     yr_etcd_keepalive_events events = {on_renewed, on_lost};
     memset(keepalive, 0, sizeof *keepalive);
-    assert_ok(
-        yr_etcd_keepalive_start(client, lease, &events, keepalive, &keepalive->keepalive));
+    return yr_etcd_keepalive_start(client, lease, &events, keepalive, &keepalive->keepalive);
+}
+
+void lease_log_init(lease_log *keepalive, yr_etcd *client, const yr_etcd_lease *lease)
+{
+    assert_ok(lease_log_try(keepalive, client, lease));
 }

@@ -40,6 +40,9 @@ typedef struct watch_log {
     int64_t compact_revision;
 } watch_log;
 
+/* Start a watch that is logged; the first may fail as yr_etcd_watch_start(). */
+yurpc_status watch_log_try(watch_log *watch, yr_etcd *client,
+                           const yr_etcd_watch_options *options);
 void watch_log_init(watch_log *watch, yr_etcd *client, const yr_etcd_watch_options *options);
 
 /* What a keepalive told. */
@@ -51,6 +54,8 @@ typedef struct lease_log {
     char text[WITNESS_TEXT_MAX];
 } lease_log;
 
+/* Keep a lease, logged; the first may fail as yr_etcd_keepalive_start(). */
+yurpc_status lease_log_try(lease_log *keepalive, yr_etcd *client, const yr_etcd_lease *lease);
 void lease_log_init(lease_log *keepalive, yr_etcd *client, const yr_etcd_lease *lease);
 
 #endif /* ETCD_WITNESS_H */
