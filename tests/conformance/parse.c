@@ -102,7 +102,8 @@ static size_t take_quoted(parser *parsing, char *text)
             parsing->at++;
             sign = '\0';
         } else if (sign == '\\' && *parsing->at == 'x') {
-            char digits[3] = {parsing->at[1], parsing->at[1] != '\0' ? parsing->at[2] : '\0'};
+            char digits[3] = {0};
+            memcpy(digits, parsing->at + 1, strnlen(parsing->at + 1, 2));
             sign = (char)strtol(digits, NULL, 16);
             parsing->at += 1 + strlen(digits);
         }

@@ -39,7 +39,7 @@ typedef struct yr_conformance {
     FILE *print;      /* NULL, or where the file goes with what the server really answered */
     yr_case_scope scope;
     size_t cases;    /* how many were run, … */
-    size_t failures; /* … and how many commands had another outcome */
+    size_t failures; /* … and how many of them saw something else */
 } yr_conformance;
 
 /* Run all cases of a file; false: it cannot be read, or is wrong, which is printed. */

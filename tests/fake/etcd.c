@@ -29,7 +29,7 @@ void yr_fake_etcd_commit(yr_fake_etcd *fake)
         return;
     }
     size_t count = yr_fake_store_write_count(fake->store) - first;
-    const yr_fake_version **writes = yr_fake_alloc(count * sizeof(*writes));
+    const yr_fake_version **writes = yr_fake_alloc(count * sizeof(const yr_fake_version *));
     for (size_t i = 0; i < count; i++) {
         writes[i] = yr_fake_store_write(fake->store, first + i);
     }

@@ -91,7 +91,7 @@ static Etcdserverpb__RangeResponse *do_range(yr_fake_turn *turn,
         response->more = true;
     }
     Mvccpb__KeyValue *kvs = yr_fake_turn_alloc(turn, (wanted + 1) * sizeof(*kvs));
-    response->kvs = yr_fake_turn_alloc(turn, (wanted + 1) * sizeof(*response->kvs));
+    response->kvs = yr_fake_turn_alloc(turn, (wanted + 1) * sizeof(Mvccpb__KeyValue *));
     for (; response->n_kvs < wanted; response->n_kvs++) {
         version = yr_fake_store_next(store, &span, request->revision, version);
         yr_fake_fill_kv(&kvs[response->n_kvs], version, request->keys_only);
@@ -261,22 +261,27 @@ static bool does_hold(const yr_fake_etcd *fake, const Etcdserverpb__Compare *com
     return compare_numbers(compare->result, order);
 }
 
-/* Whether the put number @p index writes what another operation of its branch writes, too. */
+/* Whether an operation writes this key. */
+static bool does_write(const Etcdserverpb__RequestOp *op, yurpc_bytes key)
+{
+    if (op->request_case == ETCDSERVERPB__REQUEST_OP__REQUEST_REQUEST_PUT) {
+        return yr_bytes_equal(key, yr_fake_bytes(op->request_put->key));
+    }
+    if (op->request_case == ETCDSERVERPB__REQUEST_OP__REQUEST_REQUEST_DELETE_RANGE) {
+        const Etcdserverpb__DeleteRangeRequest *removal = op->request_delete_range;
+        yr_fake_span span = span_of(removal->key, removal->range_end);
+        return yr_fake_span_has(&span, key);
+    }
+    return false;
+}
+
+/* Whether what the put number @p index writes, another operation of its branch writes, too. */
 static bool is_duplicate(Etcdserverpb__RequestOp *const *ops, size_t count, size_t index)
 {
     yurpc_bytes key = yr_fake_bytes(ops[index]->request_put->key);
     for (size_t i = 0; i < count; i++) {
-        const Etcdserverpb__RequestOp *op = ops[i];
-        if (op->request_case == ETCDSERVERPB__REQUEST_OP__REQUEST_REQUEST_PUT && i < index &&
-            yr_bytes_equal(key, yr_fake_bytes(op->request_put->key))) {
+        if (i != index && does_write(ops[i], key)) {
             return true;
-        }
-        if (op->request_case == ETCDSERVERPB__REQUEST_OP__REQUEST_REQUEST_DELETE_RANGE) {
-            yr_fake_span span =
-                span_of(op->request_delete_range->key, op->request_delete_range->range_end);
-            if (yr_fake_span_has(&span, key)) {
-                return true;
-            }
         }
     }
     return false;
@@ -411,7 +416,8 @@ void yr_fake_kv_txn(yr_fake_turn *turn)
         yr_fake_turn_refuse(turn, refused.code, refused.text);
         return;
     }
-    response.responses = yr_fake_turn_alloc(turn, (count + 1) * sizeof(*response.responses));
+    response.responses =
+        yr_fake_turn_alloc(turn, (count + 1) * sizeof(Etcdserverpb__ResponseOp *));
     for (; response.n_responses < count; response.n_responses++) {
         response.responses[response.n_responses] = do_op(turn, ops[response.n_responses]);
     }

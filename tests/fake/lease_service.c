@@ -123,7 +123,8 @@ void yr_fake_lease_service_leases(yr_fake_turn *turn)
     const yr_fake_leases *leases = &turn->fake->leases;
     Etcdserverpb__LeaseLeasesResponse response = ETCDSERVERPB__LEASE_LEASES_RESPONSE__INIT;
     response.header = yr_fake_turn_header(turn);
-    response.leases = yr_fake_turn_alloc(turn, (leases->count + 1) * sizeof(*response.leases));
+    response.leases =
+        yr_fake_turn_alloc(turn, (leases->count + 1) * sizeof(Etcdserverpb__LeaseStatus *));
     for (yr_list *link = leases->all.next; link != &leases->all; link = link->next) {
         const yr_fake_lease *lease = YR_CONTAINER_OF(link, yr_fake_lease, link);
         Etcdserverpb__LeaseStatus *status = yr_fake_turn_alloc(turn, sizeof(*status));

@@ -181,7 +181,7 @@ static void append(yr_fake_store *store, size_t place, const yr_fake_version *fi
     yr_fake_version *version = yr_fake_alloc(sizeof(*version));
     *version = *fields;
     version->mod_revision = store->revision + 1;
-    store->writes = yr_fake_grow(store->writes, store->write_count, sizeof(*store->writes));
+    store->writes = yr_fake_grow(store->writes, store->write_count, sizeof(yr_fake_version *));
     store->writes[store->write_count++] = version;
     store->keys[place] = version;
 }
@@ -192,9 +192,10 @@ void yr_fake_store_put(yr_fake_store *store, yurpc_bytes key, yurpc_bytes value,
     size_t place = find_place(store, key, &is_equal);
     const yr_fake_version *before = is_equal ? store->keys[place] : NULL;
     if (!is_equal) {
-        store->keys = yr_fake_grow(store->keys, store->key_count, sizeof(*store->keys));
+        store->keys =
+            yr_fake_grow(store->keys, store->key_count, sizeof(const yr_fake_version *));
         memmove(&store->keys[place + 1], &store->keys[place],
-                (store->key_count - place) * sizeof(*store->keys));
+                (store->key_count - place) * sizeof(const yr_fake_version *));
         store->key_count++;
     }
     bool is_new = before == NULL || before->version == 0;

@@ -58,6 +58,7 @@ static void send_notice(yr_fake_watch_stream *stream, Etcdserverpb__WatchRespons
     header.revision = revision;
     response->header = &header;
     send_message(stream, response);
+    response->header = NULL;
 }
 
 /* As many of the events from @p first on as go into one message; at least one. */
@@ -155,7 +156,7 @@ static size_t send_writes(yr_fake_watch_stream *stream, watch *watching, size_t 
             break;
         }
         revision = version->mod_revision;
-        events = yr_fake_grow(events, count, sizeof(*events));
+        events = yr_fake_grow(events, count, sizeof(Mvccpb__Event *));
         events[count++] = make_event(store, version, watching->has_prev_kv);
     }
     if (count > 0) {

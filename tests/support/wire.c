@@ -4,7 +4,6 @@
 #include "base/list.h"
 #include "fake/alloc.h"
 #include "grpc/channel.h"
-#include "net/uv/uv_io.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -15,8 +14,7 @@ enum {
 };
 
 struct yr_wire {
-    yr_io *io;
-    uint16_t port;
+    yr_wire_options options;
     yr_grpc_channel *channel;
     yr_list calls;
     yr_timer timer; /* ends a wait */
@@ -59,11 +57,10 @@ static void on_down(void *context, const yurpc_error *error)
     (void)error; /* each call has its end */
 }
 
-yr_wire *yr_wire_new(yr_io *io, uint16_t port)
+yr_wire *yr_wire_new(const yr_wire_options *options)
 {
     yr_wire *wire = yr_fake_alloc(sizeof(*wire));
-    wire->io = io;
-    wire->port = port;
+    wire->options = *options;
     yr_list_init(&wire->calls);
     yr_timer_init(&wire->timer, on_timer, wire);
     return wire;
@@ -84,7 +81,7 @@ void yr_wire_free(yr_wire *wire)
         yr_wire_close(YR_CONTAINER_OF(wire->calls.next, yr_wire_call, link));
     }
     yr_wire_disconnect(wire);
-    yr_timer_stop(wire->io, &wire->timer);
+    yr_timer_stop(wire->options.io, &wire->timer);
     yr_fake_release(wire);
 }
 
@@ -93,14 +90,14 @@ void yr_wire_free(yr_wire *wire)
 static void begin_wait(yr_wire *wire, int64_t ms)
 {
     wire->is_due = false;
-    yr_timer_start(wire->io, &wire->timer, ms);
+    yr_timer_start(wire->options.io, &wire->timer, ms);
 }
 
 void yr_wire_run(yr_wire *wire, int64_t ms)
 {
     begin_wait(wire, ms);
     while (!wire->is_due) {
-        yr_uv_io_run(wire->io, true);
+        wire->options.turn(wire->options.context);
     }
 }
 
@@ -151,13 +148,13 @@ static bool connect_wire(yr_wire *wire)
         return true;
     }
     const yr_grpc_channel_options options = {
-        .host = "127.0.0.1",
-        .port = wire->port,
+        .host = wire->options.host,
+        .port = wire->options.port,
         .connect_timeout_ms = CONNECT_TIMEOUT_MS,
     };
     const yr_grpc_channel_events events = {.on_ready = on_ready, .on_down = on_down};
     yurpc_status status =
-        yr_grpc_channel_new(wire->io, &options, &events, wire, &wire->channel);
+        yr_grpc_channel_new(wire->options.io, &options, &events, wire, &wire->channel);
     if (status != YURPC_OK) {
         (void)printf("cannot connect: %s\n", yurpc_status_text(status));
     }
@@ -173,8 +170,11 @@ yr_wire_call *yr_wire_open(yr_wire *wire, const char *path, const yurpc_bytes *m
     call->wire = wire;
     yr_list_init(&call->messages);
     yr_list_append(&wire->calls, &call->link);
+    static const yr_grpc_header leader = {.name = "hasleader", .value = "true"};
     const yr_grpc_request request = {
         .path = path,
+        .headers = &leader,
+        .header_count = message != NULL ? 0 : 1,
         .deadline_ms = message != NULL ? CALL_TIMEOUT_MS : 0,
         .message = message != NULL ? *message : (yurpc_bytes){0},
         .is_half_closed = message != NULL,
@@ -224,7 +224,7 @@ bool yr_wire_take(yr_wire_call *call, int64_t ms, yurpc_bytes *ret_message)
 {
     begin_wait(call->wire, ms);
     while (yr_list_is_empty(&call->messages) && call->call != NULL && !call->wire->is_due) {
-        yr_uv_io_run(call->wire->io, true);
+        call->wire->options.turn(call->wire->options.context);
     }
     if (yr_list_is_empty(&call->messages)) {
         return false;
@@ -239,7 +239,7 @@ bool yr_wire_await_end(yr_wire_call *call, int64_t ms, int *ret_code, const char
 {
     begin_wait(call->wire, ms);
     while (call->call != NULL && !call->wire->is_due) {
-        yr_uv_io_run(call->wire->io, true);
+        call->wire->options.turn(call->wire->options.context);
     }
     if (call->text == NULL) {
         return false;
