@@ -15,7 +15,7 @@
 
 #include <sqlite3.h>
 
-enum { TICKS = 300, ROUNDS = 50 };
+enum { TICKS = 300, ROUNDS = 50, CROWD = 8 };
 
 static yr_watcher watcher;
 
@@ -50,6 +50,32 @@ static void who_looks_once_never_sees_the_dead(void **state)
         assert_ok(yr_subject_services(&consumer, services, sizeof services));
         assert_string_equal(services, "");
         yr_subject_close(&consumer);
+    }
+}
+
+static void processes_that_open_at_once_make_one_file(void **state)
+{
+    yr_stage *stage = *state;
+    for (int round = 0; round < 5; round++) {
+        yr_actor providers[CROWD];
+        yr_actor onlooker;
+        char expected[32];
+        for (int i = 0; i < CROWD; i++) {
+            char node[16];
+            snprintf(node, sizeof node, "n%d:1", i);
+            yr_actor_start(&providers[i], stage->address, "provider", node);
+        }
+        for (int i = 0; i < CROWD; i++) {
+            yr_actor_expect(&providers[i], "ready");
+        }
+        yr_actor_start(&onlooker, stage->address, "services", "");
+        snprintf(expected, sizeof expected, "services svc:1.0=%d", (int)CROWD);
+        yr_actor_expect(&onlooker, expected);
+        yr_actor_kill(&onlooker);
+        for (int i = 0; i < CROWD; i++) {
+            yr_actor_kill(&providers[i]);
+        }
+        unlink(stage->address); /* the next round makes it again; old companions stay */
     }
 }
 
@@ -294,6 +320,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         ON_STAGE(a_killed_process_is_noticed_within_a_second),
         ON_STAGE(who_looks_once_never_sees_the_dead),
+        ON_STAGE(processes_that_open_at_once_make_one_file),
         ON_STAGE(a_node_of_the_dead_is_free_at_once),
         ON_STAGE(a_frozen_process_is_noticed_at_its_ttl_and_told_when_it_thaws),
         ON_STAGE(the_proof_of_life_does_not_live_on_in_a_forked_child),

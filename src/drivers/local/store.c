@@ -445,9 +445,8 @@ void yr_local_store_close(yr_local_store *store)
         sqlite3_finalize(store->statements[i]);
         store->statements[i] = NULL;
     }
-    if (sqlite3_close(store->db) != SQLITE_OK) {
-        YR_ASSERT(!"a statement is left");
-    }
+    int code = sqlite3_close(store->db);
+    YR_ASSERT(code == SQLITE_OK); /* no statement is left */
     store->db = NULL;
     if (store->is_counted) {
         yr_local_process_leave();
