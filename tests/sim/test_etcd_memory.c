@@ -28,7 +28,7 @@ static void begin_all(sim_rig *rig, memory_case *it)
 {
     yurpc_etcd_op op = {YURPC_ETCD_PUT, yr_bytes_of_text("k/0"), {NULL, 0}, NULL};
     yr_etcd_watch_options options = {.key = yr_bytes_of_text("k/"), .is_prefix = true};
-    yr_etcd_lease lease = {LEASE, TTL_S, yr_io_now_ms(rig->io) - TTL_S * 333};
+    yr_etcd_lease lease = {LEASE, TTL_S, yr_io_now_ms(rig->io) - 10000};
     it->has_put =
         yr_etcd_do(rig->client, &op, etcd_answer_on_reply, &it->put, NULL) == YURPC_OK;
     it->has_txn = begin_txn(rig, &it->txn);

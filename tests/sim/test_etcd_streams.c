@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { LIMIT_MS = 20000, TTL_S = 30, LEASE = 77 };
+enum { LIMIT_MS = 20000, TTL_S = 30, TTL_MS = 30000, DAY_MS = 86400000, LEASE = 77 };
 
 /* ---- Leases ---- */
 
@@ -32,13 +32,13 @@ static void a_day_has_one_beat_per_third_of_the_ttl(void **state)
     sim_rig *rig = *state;
     lease_log log;
     keep(rig, &log);
-    yr_sim_run_for(rig->sim, 24 * 3600 * 1000);
+    yr_sim_run_for(rig->sim, DAY_MS);
     assert_in_range(log.renewals, 8600, 8640);
     assert_in_range(beats(rig), 8600, 8640);
     assert_false(log.is_lost);
     assert_true(yr_fake_etcd_last_request(rig->fake, "LeaseKeepAlive")->has_leader);
     yr_etcd_keepalive_stop(log.keepalive);
-    yr_sim_run_for(rig->sim, 60 * 1000);
+    yr_sim_run_for(rig->sim, 60000);
     assert_in_range(beats(rig), 8600, 8640);
 }
 
@@ -83,8 +83,8 @@ static void the_deadline_counts_from_when_the_answered_beat_was_sent(void **stat
     assert_true(sim_rig_wait_count(rig, &log.renewals, 1, LIMIT_MS));
     int64_t sent_ms = yr_fake_etcd_last_request(rig->fake, "LeaseKeepAlive")->at_ms;
     int64_t deadline_ms = yr_etcd_keepalive_deadline_ms(log.keepalive);
-    assert_true(deadline_ms <= sent_ms + TTL_S * 1000);
-    assert_true(deadline_ms >= sent_ms + TTL_S * 1000 - 10);
+    assert_true(deadline_ms <= sent_ms + TTL_MS);
+    assert_true(deadline_ms >= sent_ms + TTL_MS - 10);
     yr_etcd_keepalive_stop(log.keepalive);
 }
 
@@ -115,7 +115,7 @@ static void no_answer_about_a_lease_harms_it_unless_it_says_so(void **state)
     yr_fake_etcd_add_rule(rig->fake, &rule);
     assert_true(sim_rig_wait_count(rig, &log.renewals, log.renewals + 1, 40000));
     int64_t left_ms = yr_etcd_keepalive_deadline_ms(log.keepalive) - yr_sim_now_ms(rig->sim);
-    assert_true(left_ms <= TTL_S * 1000);
+    assert_true(left_ms <= TTL_MS);
     rule.number = -5;
     yr_fake_etcd_add_rule(rig->fake, &rule);
     assert_true(sim_rig_wait(rig, &log.is_lost, 40000));

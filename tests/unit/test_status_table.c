@@ -41,15 +41,21 @@ static const known_end ends[] = {
     {-1, "", YURPC_REMOTE, false},
 };
 
+/* Named, so that a failure tells which. */
+static void assert_status(const char *text, yurpc_status status, yurpc_status expected)
+{
+    if (status != expected) {
+        fail_msg("\"%s\": %s", text, yurpc_status_name(status));
+    }
+}
+
 static void each_known_end_has_its_status(void **state)
 {
     (void)state;
     for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++) {
         yr_etcd_verdict verdict = yr_etcd_verdict_of_end(ends[i].code, ends[i].text);
-        if (verdict.status != ends[i].status || verdict.is_rejected != ends[i].is_rejected) {
-            fail_msg("%d \"%s\": %s", ends[i].code, ends[i].text,
-                     yurpc_status_name(verdict.status));
-        }
+        assert_status(ends[i].text, verdict.status, ends[i].status);
+        assert_int_equal(verdict.is_rejected, ends[i].is_rejected);
     }
 }
 
@@ -82,9 +88,7 @@ static void a_reason_may_spell_out_a_code(void **state)
     };
     for (size_t i = 0; i < sizeof reasons / sizeof reasons[0]; i++) {
         yr_etcd_verdict verdict = yr_etcd_verdict_of_reason(reasons[i].text);
-        if (verdict.status != reasons[i].status) {
-            fail_msg("\"%s\": %s", reasons[i].text, yurpc_status_name(verdict.status));
-        }
+        assert_status(reasons[i].text, verdict.status, reasons[i].status);
     }
 }
 
