@@ -3,7 +3,7 @@ import os
 import pathlib
 import subprocess
 
-from harness import COMMAND, PATIENCE, ROOT, CommandTest, Local, load, main
+from harness import COMMAND, PATIENCE, ROOT, CommandTest, Local, free_port, load, main, on_each_etcd
 
 BIN = pathlib.Path(COMMAND).parent
 
@@ -56,6 +56,22 @@ class Examples(CommandTest):
             self.assertIn("nonsense", done.stderr)
 
 
+class EtcdExample:
+    def test_etcd_kv_changes_a_key(self):
+        for _ in range(2):
+            done = subprocess.run([BIN / "example_etcd_kv", self.registry.url], text=True,
+                                  capture_output=True, timeout=PATIENCE, check=False)
+            self.assertEqual((done.returncode, done.stdout, done.stderr),
+                             (0, "/example/greeting is 'hello'\nchanged\n", ""))
+        self.assertEqual(self.registry.all("/example/")["/example/greeting"][0], "hello again")
+
+    def test_etcd_kv_says_when_there_is_no_etcd(self):
+        done = subprocess.run([BIN / "example_etcd_kv", f"http://127.0.0.1:{free_port()}"], text=True,
+                              capture_output=True, timeout=PATIENCE, check=False)
+        self.assertEqual((done.returncode, done.stdout), (1, ""))
+        self.assertEqual(len(done.stderr.splitlines()), 1)
+
+
 class Demo(CommandTest):
     def test_it_ends_by_itself_shows_each_change_and_leaves_nothing_behind(self):
         env = {**self.environment(), "TMPDIR": self.directory}
@@ -78,7 +94,7 @@ class Demo(CommandTest):
         self.assertIn("did not see 'up 10.0.0.5:8080'", done.stderr)
 
 
-load_tests = load(Examples, Demo)
+load_tests = load(Examples, on_each_etcd(EtcdExample), Demo)
 
 if __name__ == "__main__":
     main()
