@@ -54,7 +54,7 @@ typedef struct yr_fake_notice {
     char reason[64];
 } yr_fake_notice;
 
-yr_fake_notice yr_fake_next_notice(yr_wire_call *watch, int64_t ms);
+yr_fake_notice yr_fake_next_notice(yr_wire_call *call, int64_t ms);
 
 yr_wire_call *yr_fake_open_keepalive(yr_wire *wire);
 
