@@ -92,6 +92,20 @@ static bool is_past_session(const yr_provider *provider, int64_t owner)
     return false;
 }
 
+/* A claim on its way out: whatever is ours has still to be removed, whatever its value. */
+static void heard_of_unwanted(const yr_provider *provider, yr_claim *claim, const yr_fact *fact,
+                              bool is_ours)
+{
+    if (fact == NULL) {
+        claim->known = YR_CLAIM_ABSENT;
+    } else if (is_ours) {
+        claim->known = YR_CLAIM_OURS;
+    } else {
+        claim->known =
+            is_past_session(provider, fact->owner) ? YR_CLAIM_UNKNOWN : YR_CLAIM_FOREIGN;
+    }
+}
+
 void yr_belief_heard(void *context, yr_claim *claim, const yr_fact *fact)
 {
     yr_provider *provider = context;
@@ -101,10 +115,11 @@ void yr_belief_heard(void *context, yr_claim *claim, const yr_fact *fact)
         claim->is_doubtful = claim->is_doubtful || !is_ours;
         return;
     }
-    const char *value = claim->registration != NULL ? claim->value : claim->draining_value;
-    if (fact == NULL) {
+    if (claim->registration == NULL) {
+        heard_of_unwanted(provider, claim, fact, is_ours);
+    } else if (fact == NULL) {
         became_missing(provider, claim, "deleted");
-    } else if (is_ours && yr_bytes_equal(fact->value, yr_bytes_of_text(value))) {
+    } else if (is_ours && yr_bytes_equal(fact->value, yr_bytes_of_text(claim->value))) {
         became_ours(provider, claim);
     } else if (is_ours || fact->owner == 0 || is_past_session(provider, fact->owner)) {
         became_missing(provider, claim, "overwritten");

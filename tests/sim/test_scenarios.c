@@ -85,6 +85,30 @@ static void an_unregistered_instance_is_gone_at_once(void **state)
     end(&scene);
 }
 
+static bool is_registered(void *context)
+{
+    const yr_wanted *wanted = context;
+    return yurpc_registration_get_state(wanted->registration) == YURPC_REGISTERED;
+}
+
+/* Its own key is just being listed, because a second one has to be watched now. */
+static void an_instance_unregistered_while_its_key_is_listed_is_gone_too(void **state)
+{
+    (void)state;
+    for (int64_t delay = 0; delay < 20; delay++) {
+        stage scene = set();
+        run_for(&scene, 1000);
+        yr_wanted *second = yr_process_register(scene.provider, SERVICE, 2);
+        assert_true(yr_sim_run_until(scene.fleet->sim, is_registered, second, SOON_MS));
+        run_for(&scene, delay);
+        yr_process_unregister(scene.provider, scene.wanted);
+        assert_true(yr_view_becomes(scene.view, "10.0.0.1:2 ", SOON_MS));
+        run_for(&scene, 1000);
+        assert_string_equal(yr_fleet_registered(scene.fleet, SERVICE), "10.0.0.1:2 ");
+        end(&scene);
+    }
+}
+
 static void a_closed_provider_is_gone_at_once_and_leaves_no_lease(void **state)
 {
     (void)state;
@@ -360,6 +384,7 @@ int main(void)
         cmocka_unit_test(
             a_registered_instance_costs_one_keepalive_per_third_of_the_ttl_and_no_write),
         cmocka_unit_test(an_unregistered_instance_is_gone_at_once),
+        cmocka_unit_test(an_instance_unregistered_while_its_key_is_listed_is_gone_too),
         cmocka_unit_test(a_closed_provider_is_gone_at_once_and_leaves_no_lease),
         cmocka_unit_test(a_killed_provider_is_gone_when_its_lease_expires),
         cmocka_unit_test(a_revoked_lease_brings_the_instance_back_under_a_new_one),
