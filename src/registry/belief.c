@@ -85,7 +85,7 @@ static void became_missing(yr_provider *provider, yr_claim *claim, const char *w
 static bool is_past_session(const yr_provider *provider, int64_t owner)
 {
     for (size_t i = 0; i < YR_PAST_SESSIONS; i++) {
-        if (provider->past_sessions[i] == owner) {
+        if (owner != 0 && provider->past_sessions[i] == owner) {
             return true;
         }
     }
