@@ -23,7 +23,8 @@ static void answer_status(yr_fake_turn *turn)
 {
     static char newer[] = "3.5.16";
     static char older[] = "3.4.23";
-    Etcdserverpb__StatusResponse response = ETCDSERVERPB__STATUS_RESPONSE__INIT;
+    Etcdserverpb__StatusResponse response;
+    etcdserverpb__status_response__init(&response);
     response.header = yr_fake_turn_header(turn);
     response.version = turn->fake->options.is_34 ? older : newer;
     response.leader = turn->fake->members[0].id;

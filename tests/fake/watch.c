@@ -93,7 +93,8 @@ static void send_events(yr_fake_watch_stream *stream, watch *watching, Mvccpb__E
     size_t count_max = action == YR_FAKE_FRAGMENT ? (size_t)rule->number : SIZE_MAX;
     size_t sent = 0;
     while (sent < count) {
-        Etcdserverpb__WatchResponse response = ETCDSERVERPB__WATCH_RESPONSE__INIT;
+        Etcdserverpb__WatchResponse response;
+        etcdserverpb__watch_response__init(&response);
         response.watch_id = watching->id;
         response.events = events + sent;
         response.n_events = choose_count(watching, events + sent, count - sent, count_max);
@@ -225,7 +226,8 @@ static bool is_empty_span(const yr_fake_span *span)
 static void refuse_watch(yr_fake_watch_stream *stream, const char *reason)
 {
     char *text = (char *)yr_fake_binary(yr_bytes_of_text(reason)).data;
-    Etcdserverpb__WatchResponse response = ETCDSERVERPB__WATCH_RESPONSE__INIT;
+    Etcdserverpb__WatchResponse response;
+    etcdserverpb__watch_response__init(&response);
     response.watch_id = -1;
     response.created = true;
     response.canceled = true;
@@ -270,7 +272,8 @@ static watch *add_watch(yr_fake_watch_stream *stream,
 static void cancel_compacted(yr_fake_watch_stream *stream, watch *watching, const char *reason,
                              int64_t compacted)
 {
-    Etcdserverpb__WatchResponse response = ETCDSERVERPB__WATCH_RESPONSE__INIT;
+    Etcdserverpb__WatchResponse response;
+    etcdserverpb__watch_response__init(&response);
     response.watch_id = watching->id;
     response.canceled = true;
     response.compact_revision = compacted;
@@ -297,7 +300,8 @@ static void create_watch(yr_fake_watch_stream *stream,
         return;
     }
     watch *watching = add_watch(stream, request);
-    Etcdserverpb__WatchResponse created = ETCDSERVERPB__WATCH_RESPONSE__INIT;
+    Etcdserverpb__WatchResponse created;
+    etcdserverpb__watch_response__init(&created);
     created.watch_id = watching->id;
     created.created = true;
     send_notice(stream, &created, yr_fake_store_revision(store));
@@ -325,7 +329,8 @@ static void cancel_watch(yr_fake_watch_stream *stream, int64_t id)
         return;
     }
     remove_watch(stream, watching);
-    Etcdserverpb__WatchResponse response = ETCDSERVERPB__WATCH_RESPONSE__INIT;
+    Etcdserverpb__WatchResponse response;
+    etcdserverpb__watch_response__init(&response);
     response.watch_id = id;
     response.canceled = true;
     send_notice(stream, &response, yr_fake_store_revision(stream->fake->store));
@@ -334,7 +339,8 @@ static void cancel_watch(yr_fake_watch_stream *stream, int64_t id)
 /* Say how far a watch (-1: all of the stream) has come. */
 static void send_progress(yr_fake_watch_stream *stream, int64_t id)
 {
-    Etcdserverpb__WatchResponse response = ETCDSERVERPB__WATCH_RESPONSE__INIT;
+    Etcdserverpb__WatchResponse response;
+    etcdserverpb__watch_response__init(&response);
     response.watch_id = id;
     send_notice(stream, &response, yr_fake_store_revision(stream->fake->store));
 }
