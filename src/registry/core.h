@@ -58,4 +58,13 @@ static inline int64_t yr_core_attempt_ms(const yr_core *core)
     return core->timeout_ms < ATTEMPT_MAX_MS ? core->timeout_ms : ATTEMPT_MAX_MS;
 }
 
+/* How long until the next periodic list: the mean, +- 20 %, so that a fleet does not list at
+ * once. */
+static inline int64_t yr_core_reconcile_delay_ms(const yr_core *core)
+{
+    int64_t mean = core->reconcile_ms;
+    uint64_t span = (uint64_t)(mean * 2 / 5);
+    return mean - (int64_t)(span / 2) + (int64_t)(yr_io_random(core->io) % (span + 1));
+}
+
 #endif /* YR_REGISTRY_CORE_H */

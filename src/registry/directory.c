@@ -178,11 +178,8 @@ static void on_stale(void *context, bool is_stale, const yurpc_error *error)
 
 static void schedule_reconcile(yr_entry *entry)
 {
-    int64_t mean = entry->core->reconcile_ms;
-    uint64_t span = (uint64_t)(mean * 2 / 5); /* +- 20 % */
-    int64_t delay =
-        mean - (int64_t)(span / 2) + (int64_t)(yr_io_random(entry->core->io) % (span + 1));
-    yr_timer_start(entry->core->io, &entry->reconcile_timer, delay);
+    yr_timer_start(entry->core->io, &entry->reconcile_timer,
+                   yr_core_reconcile_delay_ms(entry->core));
 }
 
 static void on_reconcile(void *context)

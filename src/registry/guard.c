@@ -17,11 +17,34 @@ typedef struct yr_guard {
     uint64_t list; /* the number of the list being received, or received last */
 } yr_guard;
 
+static void schedule_reconcile(yr_guards *guards)
+{
+    yr_timer_start(guards->core->io, &guards->reconcile_timer,
+                   yr_core_reconcile_delay_ms(guards->core));
+}
+
+static void on_reconcile(void *context)
+{
+    yr_guards *guards = context;
+    const yr_core *core = guards->core;
+    yr_map_node *node = NULL;
+    while ((node = yr_map_next(&guards->by_service, node)) != NULL) {
+        yr_guard *guard = YR_CONTAINER_OF(node, yr_guard, map_node);
+        if (guard->follow != NULL) {
+            core->ops->relist(guard->follow);
+        }
+    }
+    if (guards->by_service.count > 0) {
+        schedule_reconcile(guards);
+    }
+}
+
 void yr_guards_init(yr_guards *guards, yr_core *core, const yr_map *claims, yr_heard_fn *heard,
                     void *context)
 {
     *guards = (yr_guards){.core = core, .claims = claims, .heard = heard, .context = context};
     yr_map_init(&guards->by_service, core->map_seed);
+    yr_timer_init(&guards->reconcile_timer, on_reconcile, guards);
 }
 
 static void unfollow(yr_guard *guard)
@@ -43,6 +66,7 @@ static void guard_free(yr_guard *guard)
 void yr_guards_deinit(yr_guards *guards)
 {
     guards->is_closed = true;
+    yr_timer_stop(guards->core->io, &guards->reconcile_timer);
     yr_map_node *node = NULL;
     while ((node = yr_map_next(&guards->by_service, NULL)) != NULL) {
         yr_guard *found = YR_CONTAINER_OF(node, yr_guard, map_node);
@@ -152,6 +176,9 @@ static yurpc_status guard_new(yr_guards *guards, const yr_claim *claim, yr_guard
         return YURPC_NO_MEMORY;
     }
     yr_map_insert(&guards->by_service, &made->map_node, yr_bytes_of_text(made->service));
+    if (!yr_timer_is_running(&guards->reconcile_timer)) {
+        schedule_reconcile(guards);
+    }
     *ret_guard = made;
     return YURPC_OK;
 }

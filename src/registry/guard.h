@@ -3,7 +3,7 @@
  * another process is noticed at once: a keepalive that succeeds proves nothing about keys.
  *
  * One follow per service: of the very node while there is one claim, of the whole service
- * when there are more.
+ * when there are more. Every few minutes all of them list anew, because watches may lie.
  */
 #ifndef YR_REGISTRY_GUARD_H
 #define YR_REGISTRY_GUARD_H
@@ -20,6 +20,7 @@ typedef struct yr_guards {
     yr_map by_service;
     yr_heard_fn *heard;
     void *context;
+    yr_timer reconcile_timer;
     bool is_closed; /* nothing is watched any more, nor will be */
 } yr_guards;
 

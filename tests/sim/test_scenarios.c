@@ -377,6 +377,23 @@ static void events_that_the_server_lost_are_repaired_by_the_periodic_list(void *
     end(&scene);
 }
 
+static void a_lost_event_about_our_own_key_is_repaired_by_the_periodic_list(void **state)
+{
+    (void)state;
+    stage scene = set();
+    run_for(&scene, 1000);
+    yr_fake_rule rule = {.method = "Events", .times = 0, .action = YR_FAKE_DROP_EVENTS};
+    yr_fake_etcd_add_rule(scene.fleet->etcd, &rule);
+    yr_fake_etcd_delete(scene.fleet->etcd, key);
+    run_for(&scene, 2000);
+    yr_fake_etcd_clear_rules(scene.fleet->etcd);
+    assert_null(yr_fake_etcd_get(scene.fleet->etcd, key));
+    run_for(&scene, YR_FLEET_RECONCILE_MS * 12 / 10);
+    assert_non_null(yr_fake_etcd_get(scene.fleet->etcd, key));
+    assert_null(yr_fleet_settle(scene.fleet, SERVICE, YR_FLEET_RECONCILE_MS * 12 / 10));
+    end(&scene);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -404,6 +421,7 @@ int main(void)
         cmocka_unit_test(a_broken_value_hides_no_good_one),
         cmocka_unit_test(services_that_share_a_prefix_do_not_mix),
         cmocka_unit_test(events_that_the_server_lost_are_repaired_by_the_periodic_list),
+        cmocka_unit_test(a_lost_event_about_our_own_key_is_repaired_by_the_periodic_list),
     };
     return cmocka_run_group_tests_name("scenarios", tests, NULL, NULL);
 }
