@@ -17,6 +17,7 @@ struct yr_link_slot {
     yr_grpc_channel *channel;
     yr_history sent; /* when the probe was sent */
     yr_gather answer;
+    int64_t begun_ms;
     int64_t up_ms;
 };
 
@@ -268,8 +269,9 @@ static void slot_on_ready(void *context)
     static const yr_grpc_events events = {probe_on_part, probe_on_end};
     yr_link_slot *slot = context;
     yr_link *link = slot->link;
+    int64_t left_ms = slot->begun_ms + link->options.connect_timeout_ms - now_ms(link);
     yr_grpc_request request = {.path = "/etcdserverpb.Maintenance/Status",
-                               .deadline_ms = link->options.connect_timeout_ms,
+                               .deadline_ms = left_ms > 0 ? left_ms : 1,
                                .message = yr_bytes("", 0),
                                .is_half_closed = true};
     slot->sent = *link->options.history;
@@ -336,6 +338,7 @@ static yr_link_slot *slot_new(yr_link *link)
     yr_list_init(&slot->node);
     yr_gather_init(&slot->answer);
     slot->link = link;
+    slot->begun_ms = now_ms(link);
     slot->endpoint = yr_endpoints_first(&link->endpoints);
     yr_grpc_channel_options options = {.host = slot->endpoint->host,
                                        .port = slot->endpoint->port,
