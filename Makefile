@@ -31,9 +31,11 @@ lint: ## clang-tidy over everything, then the rules that are tests
 	@cmake --preset dev --log-level=WARNING
 	@ctest --preset all --label-regex lint
 
-bench: build ## measure, beside yardsticks taken in the same run
+bench: build ## measure, beside yardsticks taken in the same run; ONLY=name: just those works
 	@scripts/setup test
-	@cmake --build --preset release --target bench
+	@tools/fetch_etcd.sh
+	@cmake --build --preset release --target yurpc_bench
+	@build/release/bin/yurpc_bench $(ONLY)
 
 install: build ## install under PREFIX (/usr/local)
 	@cmake --install build/release --prefix $(PREFIX)

@@ -454,6 +454,18 @@ static void read_version(char *path, char *text, size_t len)
     close(ends[0]);
 }
 
+void yr_engine_read_version(const char *path, char *ret_version, size_t size)
+{
+    static const char label[] = "etcd Version: ";
+    char copy[PATH_MAX];
+    char text[128];
+    (void)snprintf(copy, sizeof(copy), "%s", path);
+    read_version(copy, text, sizeof(text));
+    bool is_etcd = strncmp(text, label, sizeof(label) - 1) == 0;
+    const char *version = is_etcd ? text + sizeof(label) - 1 : "";
+    (void)snprintf(ret_version, size, "%.*s", (int)strcspn(version, "\n"), version);
+}
+
 /* Whether @p path is an etcd that says it has @p version ("3.4"). */
 static bool has_version(const char *path, const char *version)
 {

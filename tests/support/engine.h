@@ -12,6 +12,7 @@
 #include <yurpc/status.h>
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -32,6 +33,9 @@ typedef struct yr_engine_options {
  * really a path is returned as it is.
  */
 const char *yr_engine_find_etcd(const char *version);
+
+/* What the etcd at @p path says of itself, "3.5.16"; empty when it does not run. */
+void yr_engine_read_version(const char *path, char *ret_version, size_t size);
 
 /* Say loudly, on stdout, that this test did not run on etcd @p version; gives YR_ENGINE_SKIP.
  */

@@ -1,0 +1,233 @@
+#include "table.h"
+
+#include "engine.h"
+
+#include <string.h>
+#include <sys/utsname.h>
+#include <time.h>
+#include <unistd.h>
+
+enum {
+    WORK_WIDTH = 22,
+    WHAT_WIDTH = 34,
+    UNIT_WIDTH = 5,
+    FIGURES_WIDTH = 26,
+    RATIO_WIDTH = 7,
+    NUMBER_SIZE = 32,
+    CELL_SIZE = 128,
+    FACT_SIZE = 256,
+};
+
+/* ---- Facts about the machine ---- */
+
+static void chomp(char *text)
+{
+    text[strcspn(text, "\r\n")] = '\0';
+}
+
+static void read_processor(char *text)
+{
+    char line[FACT_SIZE];
+    FILE *file = fopen("/proc/cpuinfo", "re");
+    (void)snprintf(text, FACT_SIZE, "unknown processor");
+    while (file != NULL && fgets(line, sizeof(line), file) != NULL) {
+        const char *colon = strchr(line, ':');
+        if (strncmp(line, "model name", 10) == 0 && colon != NULL) {
+            (void)snprintf(text, FACT_SIZE, "%s", colon + 2);
+            chomp(text);
+            break;
+        }
+    }
+    if (file != NULL) {
+        (void)fclose(file);
+    }
+}
+
+/* ---- Cells ---- */
+
+/* As many digits as mean something. */
+static int print_number(char *out, size_t size, double value)
+{
+    double magnitude = value < 0 ? -value : value;
+    int digits = 3;
+    if (magnitude >= 100 || magnitude == 0) {
+        digits = 0;
+    } else if (magnitude >= 10) {
+        digits = 1;
+    } else if (magnitude >= 1) {
+        digits = 2;
+    }
+    return snprintf(out, size, "%.*f", digits, value);
+}
+
+static void print_series(char out[CELL_SIZE], const char *name, const yr_series *series)
+{
+    if (series == NULL) {
+        (void)snprintf(out, CELL_SIZE, "%s", name != NULL ? "failed" : "-");
+        return;
+    }
+    yr_summary summary = yr_series_summarize(series);
+    char median[NUMBER_SIZE];
+    char min[NUMBER_SIZE];
+    char max[NUMBER_SIZE];
+    (void)print_number(median, sizeof(median), summary.median);
+    (void)print_number(min, sizeof(min), summary.min);
+    (void)print_number(max, sizeof(max), summary.max);
+    (void)snprintf(out, CELL_SIZE, "%s (%s - %s)", median, min, max);
+}
+
+/* Ours over the yardstick's; 0: there is none. */
+static double ratio_of(const yr_series *ours, const yr_series *bare)
+{
+    double below = bare != NULL ? yr_series_summarize(bare).median : 0;
+    return ours != NULL && below > 0 ? yr_series_summarize(ours).median / below : 0;
+}
+
+/* A cell, padded; a byte that continues a character takes no room. */
+static void put_cell(FILE *out, const char *text, size_t width)
+{
+    size_t len = 0;
+    for (const char *at = text; *at != '\0'; at++) {
+        len += ((unsigned char)*at & 0xC0U) != 0x80U;
+    }
+    (void)fprintf(out, "%s%*s", text, (int)(len < width ? width - len : 0) + 1, "");
+}
+
+/* ---- Text ---- */
+
+/* What the yardstick is, unless the row before has said so. */
+static const char *name_yardstick(const yr_work *work, size_t index)
+{
+    const char *name = work->rows[index].yardstick;
+    const char *last = index > 0 ? work->rows[index - 1].yardstick : NULL;
+    if (name == NULL) {
+        return "";
+    }
+    return last != NULL && strcmp(name, last) == 0 ? "the same" : name;
+}
+
+static void put_text_row(const yr_table *table, const yr_work *work, size_t index, int runs,
+                         const yr_series_set *set)
+{
+    const yr_row *row = &work->rows[index];
+    char ours[CELL_SIZE];
+    char bare[CELL_SIZE];
+    char ratio[CELL_SIZE] = "";
+    const yr_series *our_series = yr_series_find(set, row->ours);
+    const yr_series *bare_series = yr_series_find(set, row->bare);
+    double value = ratio_of(our_series, bare_series);
+    print_series(ours, row->ours, our_series);
+    print_series(bare, row->bare, bare_series);
+    if (value > 0) {
+        (void)print_number(ratio, sizeof(ratio), value);
+    }
+    put_cell(table->out, index == 0 ? work->name : "", WORK_WIDTH);
+    put_cell(table->out, row->what, WHAT_WIDTH);
+    put_cell(table->out, row->unit, UNIT_WIDTH);
+    (void)fprintf(table->out, "%4d  ", runs);
+    put_cell(table->out, ours, FIGURES_WIDTH);
+    put_cell(table->out, bare, FIGURES_WIDTH);
+    put_cell(table->out, ratio, RATIO_WIDTH);
+    (void)fprintf(table->out, "%s\n", name_yardstick(work, index));
+}
+
+static void put_text_head(const yr_table *table)
+{
+    put_cell(table->out, "work", WORK_WIDTH);
+    put_cell(table->out, "figure", WHAT_WIDTH);
+    put_cell(table->out, "unit", UNIT_WIDTH);
+    (void)fprintf(table->out, "runs  ");
+    put_cell(table->out, "yurpc: median (min - max)", FIGURES_WIDTH);
+    put_cell(table->out, "yardstick", FIGURES_WIDTH);
+    put_cell(table->out, "ratio", RATIO_WIDTH);
+    (void)fprintf(table->out, "what the yardstick is\n");
+}
+
+/* ---- JSON: our own names, which need no escapes ---- */
+
+static void put_json_series(FILE *out, const char *name, const yr_series *series)
+{
+    if (series == NULL) {
+        (void)fprintf(out, ",\"%s\":null", name);
+        return;
+    }
+    yr_summary summary = yr_series_summarize(series);
+    (void)fprintf(out, ",\"%s\":{\"median\":%.9g,\"min\":%.9g,\"max\":%.9g,\"values\":[", name,
+                  summary.median, summary.min, summary.max);
+    for (size_t i = 0; i < series->count; i++) {
+        (void)fprintf(out, "%s%.9g", i > 0 ? "," : "", series->values[i]);
+    }
+    (void)fprintf(out, "]}");
+}
+
+static void put_json_row(const yr_table *table, const yr_work *work, size_t index, int runs,
+                         const yr_series_set *set)
+{
+    const yr_row *row = &work->rows[index];
+    const yr_series *ours = yr_series_find(set, row->ours);
+    const yr_series *bare = yr_series_find(set, row->bare);
+    (void)fprintf(table->out,
+                  "%s\n{\"work\":\"%s\",\"figure\":\"%s\",\"unit\":\"%s\",\"runs\":%d",
+                  table->row_count > 0 ? "," : "", work->name, row->what, row->unit, runs);
+    put_json_series(table->out, "yurpc", ours);
+    put_json_series(table->out, "yardstick", bare);
+    double ratio = ratio_of(ours, bare);
+    if (ratio > 0) {
+        (void)fprintf(table->out, ",\"ratio\":%.4g", ratio);
+    }
+    if (row->yardstick != NULL) {
+        (void)fprintf(table->out, ",\"yardstick_is\":\"%s\"", row->yardstick);
+    }
+    (void)fprintf(table->out, "}");
+}
+
+/* ---- The table ---- */
+
+void yr_table_begin(yr_table *table, FILE *out, yr_format format, const char *etcd)
+{
+    char processor[FACT_SIZE];
+    char version[FACT_SIZE] = "none";
+    char date[32] = "";
+    struct utsname kernel = {0};
+    struct tm utc = {0};
+    time_t now = time(NULL);
+    *table = (yr_table){.out = out, .format = format};
+    read_processor(processor);
+    if (etcd != NULL) {
+        yr_engine_read_version(etcd, version, sizeof(version));
+    }
+    (void)uname(&kernel);
+    if (gmtime_r(&now, &utc) != NULL) {
+        (void)strftime(date, sizeof(date), "%Y-%m-%d %H:%M UTC", &utc);
+    }
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    if (format == YR_FORMAT_TEXT) {
+        (void)fprintf(out, "yurpc %s, %s; %s, %ld cores, Linux %s; etcd %s\n\n",
+                      yurpc_version(), date, processor, cores, kernel.release, version);
+        put_text_head(table);
+    } else {
+        (void)fprintf(out,
+                      "{\"yurpc\":\"%s\",\"date\":\"%s\",\"processor\":\"%s\",\"cores\":%ld,"
+                      "\"linux\":\"%s\",\"etcd\":\"%s\",\"rows\":[",
+                      yurpc_version(), date, processor, cores, kernel.release, version);
+    }
+}
+
+void yr_table_add(yr_table *table, const yr_work *work, int runs, const yr_series_set *set)
+{
+    for (size_t i = 0; i < work->row_count; i++) {
+        if (table->format == YR_FORMAT_TEXT) {
+            put_text_row(table, work, i, runs, set);
+        } else {
+            put_json_row(table, work, i, runs, set);
+        }
+        table->row_count++;
+    }
+    (void)fflush(table->out);
+}
+
+void yr_table_end(yr_table *table)
+{
+    (void)fputs(table->format == YR_FORMAT_TEXT ? "" : "\n]}\n", table->out);
+    (void)fflush(table->out);
+}

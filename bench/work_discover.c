@@ -1,0 +1,92 @@
+/*
+ * Cold discovery: from nothing to the complete list, in a process that has done nothing before.
+ */
+#include "bare.h"
+#include "bare_etcd.h"
+#include "bare_sqlite.h"
+#include "measure.h"
+#include "work.h"
+
+static bool run_yurpc(yr_sample *self)
+{
+    yr_span begin = yr_span_begin();
+    yurpc_registry *registry = yr_sample_open(self, 0);
+    yurpc_service *service =
+        registry != NULL ? yr_sample_discover(self, registry, self->work->count) : NULL;
+    yr_span span = yr_span_end(begin);
+    if (service != NULL) {
+        yr_report_span(span);
+    }
+    yurpc_service_close(service);
+    yurpc_registry_close(registry);
+    return service != NULL;
+}
+
+static bool run_bare_etcd(yr_sample *self)
+{
+    static yr_bare bare;
+    static yr_message message;
+    yr_span begin = yr_span_begin();
+    int64_t len = -1;
+    if (yr_bare_open(&bare, self->address)) {
+        len = yr_bare_call(&bare, YR_PATH_RANGE, yr_message_range(&message));
+    }
+    yr_span span = yr_span_end(begin);
+    yr_bare_close(&bare);
+    if (len < 0) {
+        return yr_fail(self, "the bare Range failed", NULL);
+    }
+    yr_report_span(span);
+    yr_report("mb", (double)len / 1e6);
+    return true;
+}
+
+static bool run_bare_sqlite(yr_sample *self)
+{
+    yr_span begin = yr_span_begin();
+    int64_t len = yr_bare_sqlite_read(self->address);
+    yr_span span = yr_span_end(begin);
+    if (len < 0) {
+        return yr_fail(self, "the bare SELECT failed", NULL);
+    }
+    yr_report_span(span);
+    yr_report("mb", (double)len / 1e6);
+    return true;
+}
+
+#define RANGE  "the same Range on a blocking socket, bytes counted, nothing decoded"
+#define SELECT "every row of the same file by SQLite alone"
+
+static const yr_row etcd_rows[] = {
+    {"wall", "ms", "yurpc.wall_ms", "bare.wall_ms", RANGE},
+    {"CPU", "ms", "yurpc.cpu_ms", "bare.cpu_ms", RANGE},
+    {"peak memory", "MB", "yurpc.peak_mb", "bare.peak_mb", RANGE},
+    {"bytes of the answer", "MB", NULL, "bare.mb", RANGE},
+};
+
+static const yr_row local_rows[] = {
+    {"wall", "ms", "yurpc.wall_ms", "bare.wall_ms", SELECT},
+    {"CPU", "ms", "yurpc.cpu_ms", "bare.cpu_ms", SELECT},
+    {"peak memory", "MB", "yurpc.peak_mb", "bare.peak_mb", SELECT},
+    {"bytes of the texts", "MB", NULL, "bare.mb", SELECT},
+};
+
+#define ETCD(number)                                                                     \
+    {                                                                                    \
+        .name = "discover.etcd." #number, .backend = YR_BACKEND_ETCD, .count = (number), \
+        .is_filled = true, .runs = 5,                                                    \
+        .programs = {{"yurpc", run_yurpc}, {"bare", run_bare_etcd}}, .rows = etcd_rows,  \
+        .row_count = sizeof(etcd_rows) / sizeof(etcd_rows[0]),                           \
+    }
+#define LOCAL(number)                                                                      \
+    {                                                                                      \
+        .name = "discover.local." #number, .backend = YR_BACKEND_LOCAL, .count = (number), \
+        .is_filled = true, .runs = 5,                                                      \
+        .programs = {{"yurpc", run_yurpc}, {"bare", run_bare_sqlite}}, .rows = local_rows, \
+        .row_count = sizeof(local_rows) / sizeof(local_rows[0]),                           \
+    }
+
+static const yr_work works[] = {ETCD(100),  ETCD(10000),  ETCD(100000),
+                                LOCAL(100), LOCAL(10000), LOCAL(100000)};
+
+const yr_works yr_works_discover = {works, sizeof(works) / sizeof(works[0])};

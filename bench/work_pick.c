@@ -1,0 +1,180 @@
+/*
+ * What a request pays: acquire the list, choose an instance, release.
+ *
+ * CPU time of the calling threads, all threads on one service and one picker; so what one
+ * thread costs the other shows, and a busy machine does not.
+ */
+#include "measure.h"
+#include "work.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+
+enum { THREADS_MAX = 2, WARM_UP = 100000, ROUNDS = 5000000, INSTANCES = 100 };
+
+/* What all threads share. */
+typedef struct pickings {
+    const yurpc_service *service;
+    yurpc_picker *picker;
+    pthread_rwlock_t lock;
+    _Atomic size_t cursor;
+    const void *array[INSTANCES];
+    const void *(*round)(struct pickings *subject); /* what is measured */
+    pthread_barrier_t start;
+} pickings;
+
+/* ---- What is measured ---- */
+
+static const void *acquire(pickings *subject)
+{
+    const yurpc_snapshot *now = yurpc_service_acquire(subject->service);
+    yurpc_service_release(subject->service, now);
+    return now;
+}
+
+static const void *pick(pickings *subject)
+{
+    const yurpc_snapshot *now = yurpc_service_acquire(subject->service);
+    const void *one = yurpc_snapshot_pick(now, subject->picker);
+    yurpc_service_release(subject->service, now);
+    return one;
+}
+
+static const void *lock(pickings *subject)
+{
+    (void)pthread_rwlock_rdlock(&subject->lock);
+    const void *now = subject->array[0];
+    (void)pthread_rwlock_unlock(&subject->lock);
+    return now;
+}
+
+static const void *count(pickings *subject)
+{
+    size_t at = atomic_fetch_add_explicit(&subject->cursor, 1, memory_order_relaxed);
+    return subject->array[at % INSTANCES];
+}
+
+/* ---- Measuring it ---- */
+
+typedef struct worker {
+    pickings *subject;
+    pthread_t thread;
+    int64_t cpu_ns;
+    uintptr_t sum; /* so that nothing is optimised away */
+} worker;
+
+static void *work(void *context)
+{
+    worker *self = context;
+    pickings *subject = self->subject;
+    for (int i = 0; i < WARM_UP; i++) {
+        self->sum += (uintptr_t)subject->round(subject);
+    }
+    (void)pthread_barrier_wait(&subject->start);
+    int64_t begin = yr_thread_cpu_ns();
+    for (int i = 0; i < ROUNDS; i++) {
+        self->sum += (uintptr_t)subject->round(subject);
+    }
+    self->cpu_ns = yr_thread_cpu_ns() - begin;
+    return NULL;
+}
+
+static bool measure(pickings *subject, const char *name, unsigned thread_count)
+{
+    worker workers[THREADS_MAX] = {0};
+    unsigned started = 0;
+    int64_t sum = 0;
+    if (pthread_barrier_init(&subject->start, NULL, thread_count) != 0) {
+        return false;
+    }
+    /* All or none: those that wait for one that never comes would wait for ever. */
+    for (; started < thread_count; started++) {
+        workers[started].subject = subject;
+        if (pthread_create(&workers[started].thread, NULL, work, &workers[started]) != 0) {
+            return false;
+        }
+    }
+    for (unsigned i = 0; i < started; i++) {
+        (void)pthread_join(workers[i].thread, NULL);
+        sum += workers[i].cpu_ns;
+    }
+    (void)pthread_barrier_destroy(&subject->start);
+    char figure[64];
+    (void)snprintf(figure, sizeof(figure), "%s_%u_ns", name, thread_count);
+    yr_report(figure, (double)sum / started / ROUNDS);
+    return true;
+}
+
+static bool measure_both(pickings *subject, const char *name,
+                         const void *(*round)(struct pickings *subject))
+{
+    subject->round = round;
+    return measure(subject, name, 1) && measure(subject, name, 2);
+}
+
+static bool measure_pickers(pickings *subject)
+{
+    yurpc_picker *turn = NULL;
+    yurpc_picker *random = NULL;
+    bool is_fine = yurpc_picker_new(YURPC_PICK_ROUND_ROBIN, &turn) == YURPC_OK &&
+                   yurpc_picker_new(YURPC_PICK_RANDOM, &random) == YURPC_OK;
+    subject->picker = turn;
+    is_fine = is_fine && measure_both(subject, "turn", pick);
+    subject->picker = random;
+    is_fine = is_fine && measure_both(subject, "random", pick);
+    yurpc_picker_free(turn);
+    yurpc_picker_free(random);
+    return is_fine;
+}
+
+static bool run_yurpc(yr_sample *self)
+{
+    static pickings subject;
+    yurpc_registry *registry = yr_sample_open(self, 0);
+    yurpc_service *service =
+        registry != NULL ? yr_sample_discover(self, registry, self->work->count) : NULL;
+    subject.service = service;
+    bool is_fine = service != NULL && measure_both(&subject, "acquire", acquire) &&
+                   measure_pickers(&subject);
+    yurpc_service_close(service);
+    yurpc_registry_close(registry);
+    return is_fine;
+}
+
+static bool run_bare(yr_sample *self)
+{
+    static pickings subject = {.lock = PTHREAD_RWLOCK_INITIALIZER};
+    for (size_t i = 0; i < INSTANCES; i++) {
+        subject.array[i] = &subject.array[i];
+    }
+    return (measure_both(&subject, "lock", lock) && measure_both(&subject, "count", count)) ||
+           yr_fail(self, "no threads", NULL);
+}
+
+#define LOCK  "a read lock taken and given back (pthread_rwlock)"
+#define COUNT "an array and one atomic counter, nothing that could change"
+
+static const yr_row rows[] = {
+    {"acquire + release, 1 thread", "ns", "yurpc.acquire_1_ns", "bare.lock_1_ns", LOCK},
+    {"acquire + release, 2 threads", "ns", "yurpc.acquire_2_ns", "bare.lock_2_ns", LOCK},
+    {"pick round robin, 1 thread", "ns", "yurpc.turn_1_ns", "bare.count_1_ns", COUNT},
+    {"pick round robin, 2 threads", "ns", "yurpc.turn_2_ns", "bare.count_2_ns", COUNT},
+    {"pick at random, 1 thread", "ns", "yurpc.random_1_ns", "bare.count_1_ns", COUNT},
+    {"pick at random, 2 threads", "ns", "yurpc.random_2_ns", "bare.count_2_ns", COUNT},
+};
+
+static const yr_work works[] = {
+    {
+        .name = "pick",
+        .backend = YR_BACKEND_LOCAL,
+        .count = INSTANCES,
+        .is_filled = true,
+        .runs = 5,
+        .programs = {{"yurpc", run_yurpc}, {"bare", run_bare}},
+        .rows = rows,
+        .row_count = sizeof(rows) / sizeof(rows[0]),
+    },
+};
+
+const yr_works yr_works_pick = {works, sizeof(works) / sizeof(works[0])};
