@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/wait.h>
 
 static const char *version;
 
@@ -103,6 +104,15 @@ static void a_wiped_etcd_is_noticed(void **state) /* V13 */
     etcd_answer_clear(&answer);
 }
 
+/* Stop it and wait until all of its threads stand still: one could still answer. */
+static void freeze(yr_engine *engine)
+{
+    int status = 0;
+    yr_engine_signal(engine, SIGSTOP);
+    assert_int_equal(waitpid(yr_engine_pid(engine), &status, WUNTRACED), yr_engine_pid(engine));
+    assert_true(WIFSTOPPED(status));
+}
+
 static void a_hanging_etcd_times_out_and_is_used_again(void **state)
 {
     fault_rig *fault = *state;
@@ -114,7 +124,7 @@ static void a_hanging_etcd_times_out_and_is_used_again(void **state)
     rig_grant(rig, id, 30, &read);
     rig_keepalive_start(rig, &keepalive, id, 30);
     rig_put(rig, "a", "1", 0);
-    yr_engine_signal(fault->engine, SIGSTOP);
+    freeze(fault->engine);
     int64_t start_ms = yr_io_boot_ms(rig->io);
     etcd_answer_clear(&read);
     yurpc_etcd_op get = {YURPC_ETCD_RANGE, yr_bytes_of_text("a"), {NULL, 0}, NULL};
