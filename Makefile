@@ -39,6 +39,7 @@ bench: build ## measure, beside yardsticks taken in the same run; ONLY=name: jus
 
 install: build ## install under PREFIX (/usr/local)
 	@cmake --install build/release --prefix $(PREFIX)
+	@[ "$$(id -u)" -ne 0 ] || [ -n "$$DESTDIR" ] || /sbin/ldconfig
 
 format: ## let clang-format decide
 	@find include src apps examples tests bench -name '*.[ch]' -exec clang-format-14 -i {} +
