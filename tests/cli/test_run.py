@@ -79,13 +79,13 @@ class RunLocal:
             self.assertEqual(done.returncode, 128 + number)
 
     def test_a_program_that_does_not_exist_is_127(self):
-        done = self.run_command("run", self.service, "10.0.0.5:1", "--", "/does/not/exist")
+        done = self.run_command("run", self.service, "127.0.0.1:1", "--", "/does/not/exist")
         self.assertEqual(done.returncode, 127)
         self.assertIn("cannot start /does/not/exist: No such file", done.stderr)
         self.assertEqual(self.addresses(), [])
 
     def test_a_program_that_may_not_be_executed_is_126(self):
-        done = self.run_command("run", self.service, "10.0.0.5:1", "--", "/etc/passwd")
+        done = self.run_command("run", self.service, "127.0.0.1:1", "--", "/etc/passwd")
         self.assertEqual(done.returncode, 126)
 
     def test_the_program_gets_clean_signals_and_descriptors(self):
