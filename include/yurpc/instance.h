@@ -29,22 +29,20 @@ typedef struct yurpc_metadata {
  * copied by the functions that take one.
  */
 typedef struct yurpc_instance_spec {
-    size_t size; /**< set by the initialiser; how the ABI grows */
-    const char
-        *service; /**< "name:version", or "name" for "name:1.0"; no '/', at most 512 bytes */
-    const char
-        *host; /**< what consumers connect to: a name or an address, IPv6 without brackets */
-    uint16_t port;                  /**< 1 … 65535 */
+    size_t size;                    /**< set by the initialiser; how the ABI grows */
+    const char *service;            /**< "name:version", or "name" for "name:1.0"; no '/' */
+    const char *host;               /**< what consumers connect to; IPv6 without brackets */
     const char *group;              /**< NULL: "default" */
-    uint32_t weight;                /**< 1 … 1000; 0: the default, 100 */
     const yurpc_metadata *metadata; /**< may be NULL when @c metadata_count is 0 */
     size_t metadata_count;          /**< at most 64 */
+    uint32_t weight;                /**< 1 … 1000; 0: the default, 100 */
+    uint16_t port;                  /**< 1 … 65535 */
 } yurpc_instance_spec;
 
 /** Initialiser for yurpc_instance_spec. */
 #define YURPC_INSTANCE_SPEC_INIT                                     \
     {                                                                \
-        sizeof(yurpc_instance_spec), NULL, NULL, 0, NULL, 0, NULL, 0 \
+        sizeof(yurpc_instance_spec), NULL, NULL, NULL, NULL, 0, 0, 0 \
     }
 
 /** A discovered instance. Immutable; lives as long as the snapshot or the event it came from.

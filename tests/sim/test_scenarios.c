@@ -11,7 +11,8 @@ enum {
     TTL_MS = YR_FLEET_TTL_MS,
     EXPIRY_MS = TTL_MS + 1000, /* after a death */
     RECOVERY_MS = 10000,       /* after connectivity is back */
-    SILENCE_MS = 8000,         /* until a silent peer is noticed */
+    LONG_MS = 10 * YR_FLEET_TTL_MS,
+    SILENCE_MS = 8000, /* until a silent peer is noticed */
 };
 
 typedef struct stage {
@@ -213,7 +214,7 @@ static void a_registry_away_for_longer_than_the_ttl_leaves_the_list_as_it_was(vo
     (void)state;
     stage scene = set();
     yr_fake_etcd_stop(scene.fleet->etcd);
-    run_for(&scene, 10 * TTL_MS);
+    run_for(&scene, LONG_MS);
     assert_string_equal(yr_view_list(scene.view), "10.0.0.1:1 ");
     assert_true(yurpc_snapshot_is_stale(yr_snapshot_cell_current(scene.view->entry->cell)));
     assert_int_equal(yurpc_registration_get_state(scene.wanted->registration), YURPC_LOST);

@@ -37,29 +37,29 @@ static void a_claim_has_the_key_and_both_values_of_its_instance(void **state)
 }
 
 typedef struct row {
-    bool is_wanted;
     yr_claim_known known;
+    yr_claim_action next;
+    bool is_wanted;
     bool has_session;
     bool is_drained;
-    yr_claim_action next;
 } row;
 
 static void what_is_next_follows_from_wanted_and_known(void **state)
 {
     (void)state;
     static const row rows[] = {
-        {true, YR_CLAIM_ABSENT, false, false, YR_CLAIM_REST},
-        {true, YR_CLAIM_ABSENT, true, false, YR_CLAIM_ANNOUNCE},
-        {true, YR_CLAIM_UNKNOWN, true, false, YR_CLAIM_ANNOUNCE},
-        {true, YR_CLAIM_OURS, true, false, YR_CLAIM_REST},
-        {true, YR_CLAIM_FOREIGN, true, false, YR_CLAIM_REST},
-        {false, YR_CLAIM_ABSENT, true, false, YR_CLAIM_DONE},
-        {false, YR_CLAIM_FOREIGN, true, false, YR_CLAIM_DONE},
-        {false, YR_CLAIM_OURS, true, false, YR_CLAIM_DRAIN},
-        {false, YR_CLAIM_OURS, true, true, YR_CLAIM_WITHDRAW},
-        {false, YR_CLAIM_UNKNOWN, true, false, YR_CLAIM_WITHDRAW},
-        {false, YR_CLAIM_OURS, false, false, YR_CLAIM_DONE},
-        {false, YR_CLAIM_UNKNOWN, false, false, YR_CLAIM_DONE},
+        {YR_CLAIM_ABSENT, YR_CLAIM_REST, true, false, false},
+        {YR_CLAIM_ABSENT, YR_CLAIM_ANNOUNCE, true, true, false},
+        {YR_CLAIM_UNKNOWN, YR_CLAIM_ANNOUNCE, true, true, false},
+        {YR_CLAIM_OURS, YR_CLAIM_REST, true, true, false},
+        {YR_CLAIM_FOREIGN, YR_CLAIM_REST, true, true, false},
+        {YR_CLAIM_ABSENT, YR_CLAIM_DONE, false, true, false},
+        {YR_CLAIM_FOREIGN, YR_CLAIM_DONE, false, true, false},
+        {YR_CLAIM_OURS, YR_CLAIM_DRAIN, false, true, false},
+        {YR_CLAIM_OURS, YR_CLAIM_WITHDRAW, false, true, true},
+        {YR_CLAIM_UNKNOWN, YR_CLAIM_WITHDRAW, false, true, false},
+        {YR_CLAIM_OURS, YR_CLAIM_DONE, false, false, false},
+        {YR_CLAIM_UNKNOWN, YR_CLAIM_DONE, false, false, false},
     };
     yr_claim *claim = make();
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {

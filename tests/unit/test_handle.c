@@ -1,4 +1,5 @@
 /* The public API from many sides: threads, callbacks, forks, and nobody at the other end. */
+#include "scratch.h"
 #include "yr_test.h"
 
 #include <yurpc/service.h>
@@ -17,8 +18,8 @@
 
 enum { PATIENCE_MS = 5000 };
 
-static char directory[64];
-static char path[96];
+static yr_scratch directory;
+static char path[128];
 
 static int64_t now_ms(void)
 {
@@ -30,20 +31,17 @@ static int64_t now_ms(void)
 static int make_directory(void **state)
 {
     (void)state;
-    snprintf(directory, sizeof directory, "/tmp/yurpc-handle-XXXXXX");
-    if (mkdtemp(directory) == NULL) {
+    if (yr_scratch_init(&directory, "yurpc-handle.") != YURPC_OK) {
         return -1;
     }
-    snprintf(path, sizeof path, "%s/registry.db", directory);
-    return 0;
+    return snprintf(path, sizeof path, "%s/registry.db", directory.path) > 0 ? 0 : -1;
 }
 
 static int remove_directory(void **state)
 {
     (void)state;
-    char command[128];
-    snprintf(command, sizeof command, "rm -r '%s'", directory);
-    return system(command);
+    yr_scratch_deinit(&directory);
+    return 0;
 }
 
 static yurpc_registry *open_local(bool is_host_driven)
@@ -140,7 +138,7 @@ static void the_same_address_twice_is_refused_and_changes_nothing(void **state)
     yurpc_service *service = discover(registry);
     await_count(service, 1);
     assert_ok(yurpc_registration_unregister(first, NULL));
-    first = enlist(registry, 1); /* free again */
+    assert_non_null(enlist(registry, 1)); /* free again */
     yurpc_registry_close(registry);
 }
 
@@ -150,7 +148,7 @@ static void many_instances_are_registered_at_once(void **state)
     enum { MANY = 1000 };
     static yurpc_instance_spec specs[MANY];
     static yurpc_registration *registrations[MANY];
-    for (uint16_t i = 0; i < MANY; i++) {
+    for (int i = 0; i < MANY; i++) {
         specs[i] = spec_of((uint16_t)(1000 + i));
     }
     yurpc_registry *registry = open_local(false);
@@ -373,7 +371,7 @@ static void readers_go_on_while_instances_come_and_go(void **state)
         readers[i] = (reader){service, picker, &is_done, 0};
         assert_int_equal(pthread_create(&threads[i], NULL, read_on, &readers[i]), 0);
     }
-    for (uint16_t i = 0; i < ROUNDS; i++) {
+    for (int i = 0; i < ROUNDS; i++) {
         yurpc_registration *more = enlist(provider, (uint16_t)(2 + i));
         if (i % 2 == 0) {
             assert_ok(yurpc_registration_unregister(more, NULL));
