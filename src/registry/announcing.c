@@ -43,12 +43,14 @@ yurpc_status yr_announcing_begin(yr_provider *provider, yr_list *batch, size_t c
                          .done = done,
                          .session_id = provider->session.id,
                          .pending = count};
+    int64_t late_until_ms = yr_io_now_ms(core->io) + YR_CLAIM_LATE_MS;
     for (size_t i = 0; i < count; i++) {
         yr_claim *claim = YR_CONTAINER_OF(batch->next, yr_claim, link);
         yr_list_remove(&claim->link);
         made->claims[i] = claim;
         claim->is_in_flight = true;
         claim->is_doubtful = false;
+        claim->late_until_ms = late_until_ms;
         yr_list_append(&provider->rest, &claim->link);
         const char *value = is_draining ? claim->draining_value : claim->value;
         items[i] = (yr_announcement){claim->service, claim->node, yr_bytes_of_text(value)};

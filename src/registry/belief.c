@@ -27,7 +27,7 @@ static void write_failed(yr_provider *provider, yr_claim *claim, yurpc_status st
     }
 }
 
-static void became_ours(yr_provider *provider, yr_claim *claim)
+static void became_ours(yr_claim *claim)
 {
     claim->known = YR_CLAIM_OURS;
     claim->is_taking = false;
@@ -38,11 +38,6 @@ static void became_ours(yr_provider *provider, yr_claim *claim)
         if (registration->enrolment != NULL) {
             yr_enrolment_succeeded(registration);
         }
-    }
-    if (yr_guards_add(&provider->guards, claim) != YURPC_OK) {
-        /* Tried again when the claim is looked at next; the lease still proves life. */
-        yr_log_write(&provider->core->log, YURPC_LOG_WARN, "registry",
-                     "cannot watch our own key %s", claim->key);
     }
 }
 
@@ -117,10 +112,12 @@ void yr_belief_heard(void *context, yr_claim *claim, const yr_fact *fact)
     }
     if (claim->registration == NULL) {
         heard_of_unwanted(provider, claim, fact, is_ours);
+    } else if (is_ours && yr_bytes_equal(fact->value, yr_bytes_of_text(claim->value))) {
+        became_ours(claim);
+    } else if (claim->is_taking) {
+        return; /* whatever is there now, it is about to be taken over */
     } else if (fact == NULL) {
         became_missing(provider, claim, "deleted");
-    } else if (is_ours && yr_bytes_equal(fact->value, yr_bytes_of_text(claim->value))) {
-        became_ours(provider, claim);
     } else if (is_ours || fact->owner == 0 || is_past_session(provider, fact->owner)) {
         became_missing(provider, claim, "overwritten");
     } else {
@@ -159,7 +156,7 @@ void yr_belief_announced(yr_provider *provider, yr_claim *claim, int64_t session
     if (status == YURPC_OK && session_id == provider->session.id) {
         yr_count(&provider->core->counters.announcements, 1);
         yr_backoff_reset(&provider->backoff);
-        became_ours(provider, claim);
+        became_ours(claim);
     } else if (status == YURPC_OK || status == YURPC_LEASE_LOST) {
         claim->known = YR_CLAIM_ABSENT;
         if (session_id == provider->session.id && status == YURPC_LEASE_LOST) {
@@ -167,10 +164,6 @@ void yr_belief_announced(yr_provider *provider, yr_claim *claim, int64_t session
         }
     } else if (status == YURPC_CONFLICT) {
         became_foreign(provider, claim);
-        if (yr_guards_add(&provider->guards, claim) != YURPC_OK) {
-            claim->known = YR_CLAIM_UNKNOWN; /* nobody would tell when it is free: ask again */
-            write_failed(provider, claim, YURPC_NO_MEMORY, error);
-        }
     } else {
         if (yr_status_is_retriable(status) && claim->known != YR_CLAIM_FOREIGN) {
             claim->known = YR_CLAIM_UNKNOWN;

@@ -100,13 +100,36 @@ static yr_claim_action next_wanted(const yr_claim *claim, bool has_session)
     return YR_CLAIM_REST;
 }
 
-static yr_claim_action next_unwanted(const yr_claim *claim, bool has_session)
+bool yr_claim_is_out(const yr_claim *claim)
 {
-    if (claim->known == YR_CLAIM_ABSENT || claim->known == YR_CLAIM_FOREIGN) {
-        return YR_CLAIM_DONE;
+    return claim->registration == NULL && !claim->is_in_flight &&
+           (claim->known == YR_CLAIM_ABSENT || claim->known == YR_CLAIM_FOREIGN);
+}
+
+bool yr_claim_needs_guard(const yr_claim *claim)
+{
+    return !claim->is_in_flight && (claim->known == YR_CLAIM_OURS ||
+                                    claim->known == YR_CLAIM_FOREIGN || yr_claim_is_out(claim));
+}
+
+int64_t yr_claim_due_ms(const yr_claim *claim, int64_t now_ms)
+{
+    if (claim->is_in_flight) {
+        return INT64_MAX;
     }
+    if (claim->not_before_ms > now_ms) {
+        return claim->not_before_ms;
+    }
+    return yr_claim_is_out(claim) ? claim->late_until_ms : INT64_MAX;
+}
+
+static yr_claim_action next_unwanted(const yr_claim *claim, bool has_session, int64_t now_ms)
+{
     if (!has_session) {
         return YR_CLAIM_DONE; /* nobody keeps its lease alive: it goes by itself */
+    }
+    if (yr_claim_is_out(claim)) {
+        return now_ms < claim->late_until_ms ? YR_CLAIM_REST : YR_CLAIM_DONE;
     }
     return claim->known == YR_CLAIM_OURS && !claim->is_drained ? YR_CLAIM_DRAIN
                                                                : YR_CLAIM_WITHDRAW;
@@ -117,8 +140,9 @@ yr_claim_action yr_claim_next(const yr_claim *claim, bool has_session, int64_t n
     if (claim->is_in_flight) {
         return YR_CLAIM_REST;
     }
-    yr_claim_action action = claim->registration != NULL ? next_wanted(claim, has_session)
-                                                         : next_unwanted(claim, has_session);
+    yr_claim_action action = claim->registration != NULL
+                                 ? next_wanted(claim, has_session)
+                                 : next_unwanted(claim, has_session, now_ms);
     bool is_free = action == YR_CLAIM_DONE;
     return is_free || now_ms >= claim->not_before_ms ? action : YR_CLAIM_REST;
 }
@@ -148,4 +172,5 @@ void yr_claim_lose_session(yr_claim *claim)
         claim->known = YR_CLAIM_ABSENT;
     }
     claim->not_before_ms = 0;
+    claim->late_until_ms = 0; /* a put under that session fails, or goes with it */
 }

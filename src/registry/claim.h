@@ -3,7 +3,8 @@
  * the two, what to do next. Pure: no driver, no loop.
  *
  * A claim is wanted as long as a registration stands behind it. An unwanted claim stays until
- * the registry is known not to hold it any more, so that a write of unknown outcome is undone.
+ * the registry is known not to hold it any more, and no put of ours can take effect late, so
+ * that a write of unknown outcome is undone.
  */
 #ifndef YR_REGISTRY_CLAIM_H
 #define YR_REGISTRY_CLAIM_H
@@ -16,6 +17,12 @@
 #include <yurpc/registry.h>
 
 typedef struct yr_claim yr_claim;
+
+/*
+ * How long a put that got lost on its way, or its answer, may still take effect: the longest
+ * attempt, and what an etcd without a leader holds back.
+ */
+enum { YR_CLAIM_LATE_MS = 15000 };
 
 /* What the registry holds under the node, as far as we know. */
 typedef enum yr_claim_known {
@@ -54,6 +61,7 @@ struct yr_claim {
     yr_list guard_link;    /* in its guard's claims */
     void *guard;           /* who watches the node; NULL: nobody yet */
     int64_t not_before_ms; /* do nothing before: its own last attempt failed */
+    int64_t late_until_ms; /* a put of ours may take effect until then, whatever was heard */
     yr_backoff backoff;
 };
 
@@ -65,6 +73,15 @@ void yr_claim_free(yr_claim *claim);
 
 /* What to do now; @p has_session: a session is open. */
 yr_claim_action yr_claim_next(const yr_claim *claim, bool has_session, int64_t now_ms);
+
+/* Whether nobody wants it, and the registry does not hold it for us. */
+bool yr_claim_is_out(const yr_claim *claim);
+
+/* Whether somebody has to tell us when the node changes: what to do next depends on it. */
+bool yr_claim_needs_guard(const yr_claim *claim);
+
+/* When to look at a claim at rest again, if nothing is heard; INT64_MAX: never. */
+int64_t yr_claim_due_ms(const yr_claim *claim, int64_t now_ms);
 
 /*
  * A new registration wants the node of @p claim, which nobody wants now: take over the values

@@ -12,6 +12,8 @@
 
 #include <stdatomic.h>
 
+enum { YR_CLOSE_MS = 3000 }; /* closing and unregistering take no longer */
+
 /* See yurpc_registry_stats for the meanings. Written on the loop, read anywhere. */
 typedef struct yr_counters {
     _Atomic uint64_t connections;

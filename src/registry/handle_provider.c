@@ -140,18 +140,11 @@ yurpc_status yurpc_registration_unregister(yurpc_registration *registration,
     return yr_request_run(registration->handle, &wanted.request, on_leave, ret_error);
 }
 
-static void on_leave_async(void *context)
-{
-    yurpc_registration *registration = context;
-    yr_provider_leave(registration->provider, registration, YR_CLOSE_MS, NULL, NULL);
-}
-
 void yurpc_registration_unregister_async(yurpc_registration *registration)
 {
     if (registration == NULL || yr_loop_is_forked(registration->handle->loop)) {
         return;
     }
-    yr_task_init(&registration->leave_task, on_leave_async, registration);
     if (!yr_io_post(yr_loop_io(registration->handle->loop), &registration->leave_task)) {
         return; /* it is leaving already */
     }

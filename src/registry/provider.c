@@ -56,6 +56,12 @@ void yr_provider_touch(yr_provider *provider, yr_claim *claim)
     wake(provider);
 }
 
+static void on_leave_task(void *context)
+{
+    yurpc_registration *registration = context;
+    yr_provider_leave(registration->provider, registration, YR_CLOSE_MS, NULL, NULL);
+}
+
 static void add_one(yr_provider *provider, yurpc_registration *registration)
 {
     yr_claim *claim = registration->claim;
@@ -70,6 +76,7 @@ static void add_one(yr_provider *provider, yurpc_registration *registration)
     }
     registration->core = provider->core;
     registration->provider = provider;
+    yr_task_init(&registration->leave_task, on_leave_task, registration);
     yr_list_append(&provider->registrations, &registration->link);
     yr_counters *counters = &provider->core->counters;
     atomic_fetch_add_explicit(&counters->registrations, 1, memory_order_relaxed);
@@ -82,8 +89,11 @@ static void take_back(yr_provider *provider, yurpc_registration *const *registra
 {
     for (size_t i = 0; i < count; i++) {
         yr_claim *claim = registrations[i]->claim;
-        if (yr_map_find(&provider->claims, yr_bytes_of_text(claim->key)) == &claim->map_node) {
-            yr_map_remove(&provider->claims, &claim->map_node);
+        yr_map_node *node = yr_map_find(&provider->claims, yr_bytes_of_text(claim->key));
+        if (node == &claim->map_node) {
+            yr_map_remove(&provider->claims, node);
+        } else {
+            YR_CONTAINER_OF(node, yr_claim, map_node)->registration = NULL;
         }
     }
 }
@@ -102,7 +112,9 @@ yurpc_status yr_provider_add(yr_provider *provider, yurpc_registration *const *r
             yr_map_insert(&provider->claims, &claim->map_node, key);
             continue;
         }
-        if (YR_CONTAINER_OF(node, yr_claim, map_node)->registration == NULL) {
+        yr_claim *present = YR_CONTAINER_OF(node, yr_claim, map_node);
+        if (present->registration == NULL) {
+            present->registration = registrations[i]; /* so that it is taken but once */
             continue;
         }
         take_back(provider, registrations, i);
@@ -115,6 +127,17 @@ yurpc_status yr_provider_add(yr_provider *provider, yurpc_registration *const *r
     return YURPC_OK;
 }
 
+/* Tell for the last time; who is told may ask for its leaving once more. */
+static void discharge(yr_provider *provider, yurpc_registration *registration)
+{
+    yr_core *core = provider->core;
+    atomic_fetch_sub_explicit(&core->counters.registrations, 1, memory_order_relaxed);
+    yr_registration_set_state(registration, YURPC_GONE, NULL);
+    if (yr_io_unpost(core->io, &registration->leave_task)) {
+        /* It would have left, and has. */
+    }
+}
+
 void yr_provider_forget(yr_provider *provider, yurpc_registration *registration)
 {
     yr_claim *claim = registration->claim;
@@ -123,9 +146,7 @@ void yr_provider_forget(yr_provider *provider, yurpc_registration *registration)
         registration->claim = NULL;
         yr_provider_touch(provider, claim);
     }
-    yr_counters *counters = &provider->core->counters;
-    atomic_fetch_sub_explicit(&counters->registrations, 1, memory_order_relaxed);
-    yr_registration_set_state(registration, YURPC_GONE, NULL);
+    discharge(provider, registration);
     yr_registration_free(registration);
 }
 
@@ -137,36 +158,33 @@ static void leave_ended(yr_provider *provider, yurpc_registration *registration,
         registration->claim->leaver = NULL;
         registration->claim = NULL;
     }
-    yr_counters *counters = &provider->core->counters;
-    atomic_fetch_sub_explicit(&counters->registrations, 1, memory_order_relaxed);
-    yr_registration_set_state(registration, YURPC_GONE, NULL);
+    discharge(provider, registration);
     if (registration->left != NULL) {
         registration->left(registration->left_context, status, error);
     }
     yr_registration_free(registration);
 }
 
-/* The registry does not hold the node for us any more, and nobody wants it. */
-void yr_provider_claim_done(yr_provider *provider, yr_claim *claim)
+void yr_provider_claim_left(yr_provider *provider, yr_claim *claim)
 {
-    yurpc_registration *leaver = claim->leaver;
-    bool is_foreign = claim->known == YR_CLAIM_FOREIGN;
-    if (leaver != NULL) {
-        leaver->claim = NULL;
-    }
-    yr_guards_remove(&provider->guards, claim);
-    yr_map_remove(&provider->claims, &claim->map_node);
-    yr_claim_free(claim);
-    if (leaver == NULL) {
+    if (claim->leaver == NULL) {
         return;
     }
     yurpc_error *error = NULL;
-    if (is_foreign) {
+    if (claim->known == YR_CLAIM_FOREIGN) {
         error = yr_error_new(YURPC_CONFLICT, -1,
                              "another process holds the address; it was left alone");
     }
-    leave_ended(provider, leaver, is_foreign ? YURPC_CONFLICT : YURPC_OK, error);
+    leave_ended(provider, claim->leaver, yurpc_error_status(error), error);
     yurpc_error_free(error);
+}
+
+void yr_provider_claim_done(yr_provider *provider, yr_claim *claim)
+{
+    yr_provider_claim_left(provider, claim);
+    yr_guards_remove(&provider->guards, claim);
+    yr_map_remove(&provider->claims, &claim->map_node);
+    yr_claim_free(claim);
 }
 
 static void on_leave_deadline(void *context)
@@ -183,10 +201,19 @@ void yr_provider_leave(yr_provider *provider, yurpc_registration *registration,
                        int64_t timeout_ms, yr_done_fn *done, void *context)
 {
     yr_claim *claim = registration->claim;
-    registration->left = done;
-    registration->left_context = context;
+    bool was_leaving = registration->is_leaving;
+    if (registration->left == NULL) {
+        registration->left = done;
+        registration->left_context = context;
+    } else if (done != NULL) {
+        done(context, YURPC_INVALID, NULL);
+    }
+    registration->is_leaving = true;
+    if (was_leaving) {
+        return;
+    }
     yr_registration_set_state(registration, YURPC_DRAINING, NULL);
-    if (claim == NULL || provider->is_closing) {
+    if (provider->is_closing) {
         return; /* closing ends all */
     }
     claim->registration = NULL;
@@ -194,6 +221,9 @@ void yr_provider_leave(yr_provider *provider, yurpc_registration *registration,
     claim->not_before_ms = 0;
     yr_timer_init(&registration->leave_deadline, on_leave_deadline, registration);
     yr_timer_start(provider->core->io, &registration->leave_deadline, timeout_ms);
+    if (yr_claim_is_out(claim)) {
+        yr_provider_claim_left(provider, claim); /* whatever else has to wait */
+    }
     yr_provider_touch(provider, claim);
 }
 
@@ -212,7 +242,6 @@ static void on_session(void *context, const yr_session *session, const yurpc_err
     provider->is_opening = false;
     if (session != NULL) {
         provider->session = *session;
-        yr_backoff_reset(&provider->backoff);
         yr_count(&core->counters.leases, 1);
         atomic_store(&core->counters.lease_id, session->id);
         look_at_all(provider);
@@ -246,6 +275,9 @@ void yr_provider_on_session_lost(yr_provider *provider, const yurpc_error *error
     atomic_store(&core->counters.lease_id, 0);
     yr_log_write(&core->log, YURPC_LOG_WARN, "registry", "the lease was lost: %s",
                  yurpc_error_text(error));
+    /* Not at once: many lose theirs together, and a server may not know what it grants. */
+    provider->not_before_ms =
+        yr_io_now_ms(core->io) + yr_backoff_next_ms(&provider->backoff, yr_io_random(core->io));
     yr_list_move_all(&provider->todo, &provider->rest);
     for (yr_list *link = provider->todo.next; link != &provider->todo; link = link->next) {
         yr_claim *claim = YR_CONTAINER_OF(link, yr_claim, link);

@@ -62,8 +62,9 @@ void yr_provider_forget(yr_provider *provider, yurpc_registration *registration)
 
 /*
  * Nobody wants @p registration any more. It is freed when @p done (may be NULL) runs: when the
- * registry confirmed, or after @p timeout_ms. What could not be confirmed is tried on in the
- * background.
+ * registry confirmed (which may be known already: then inside the call), or after
+ * @p timeout_ms. What could not be confirmed is tried on in the background. Leaving twice is
+ * leaving once: a second @p done replaces none, or is refused with YURPC_INVALID.
  */
 void yr_provider_leave(yr_provider *provider, yurpc_registration *registration,
                        int64_t timeout_ms, yr_done_fn *done, void *context);
@@ -81,7 +82,10 @@ void yr_provider_drain(yr_provider *provider, int64_t timeout_ms, yr_done_fn *do
 /* Look at @p claim in the next turn. */
 void yr_provider_touch(yr_provider *provider, yr_claim *claim);
 
-/* Nobody wants @p claim, and the registry does not hold it: free it, and tell who waits. */
+/* Nobody wants @p claim, and the registry does not hold it for us: tell who waits. */
+void yr_provider_claim_left(yr_provider *provider, yr_claim *claim);
+
+/* The same, and nothing of ours can come late: free it, too. */
 void yr_provider_claim_done(yr_provider *provider, yr_claim *claim);
 
 /* Unless there is one, or one is being opened. */

@@ -36,6 +36,7 @@ static yurpc_status withdraw(yr_provider *provider, yr_claim *claim)
     claim->is_in_flight = true;
     claim->is_doubtful = false;
     provider->withdrawing++;
+    yr_list_append(&provider->rest, &claim->link); /* before: it may end inside the call */
     core->ops->withdraw(core->driver, claim->service, claim->node, yr_core_attempt_ms(core),
                         on_withdrawn, begun);
     return YURPC_OK;
@@ -52,19 +53,27 @@ typedef struct yr_plan {
     int64_t next_ms; /* when a claim may be tried again; INT64_MAX: not by time */
 } yr_plan;
 
+/* Nothing is to be done with @p claim now, but perhaps later, or when something is heard. */
+static void rest(yr_provider *provider, yr_plan *plan, yr_claim *claim, int64_t now)
+{
+    int64_t due = yr_claim_due_ms(claim, now);
+    if (yr_claim_needs_guard(claim) && yr_guards_add(&provider->guards, claim) != YURPC_OK) {
+        due = now + PAUSE_MS; /* nobody would tell: try again */
+    }
+    plan->next_ms = due < plan->next_ms ? due : plan->next_ms;
+    yr_list_append(due != INT64_MAX ? &provider->todo : &provider->rest, &claim->link);
+}
+
 static void plan_claim(yr_provider *provider, yr_plan *plan, yr_claim *claim, int64_t now)
 {
     bool is_wanted = claim->registration != NULL && claim->known != YR_CLAIM_FOREIGN;
     plan->wants_session = plan->wants_session || is_wanted;
+    if (yr_claim_is_out(claim)) {
+        yr_provider_claim_left(provider, claim);
+    }
     switch (yr_claim_next(claim, provider->session.id != 0, now)) {
     case YR_CLAIM_REST:
-        if (!claim->is_in_flight && claim->not_before_ms > now) {
-            plan->next_ms =
-                claim->not_before_ms < plan->next_ms ? claim->not_before_ms : plan->next_ms;
-            yr_list_append(&provider->todo, &claim->link);
-        } else {
-            yr_list_append(&provider->rest, &claim->link);
-        }
+        rest(provider, plan, claim, now);
         return;
     case YR_CLAIM_ANNOUNCE:
         yr_list_append(claim->is_taking ? &plan->take : &plan->if_free, &claim->link);
@@ -76,7 +85,6 @@ static void plan_claim(yr_provider *provider, yr_plan *plan, yr_claim *claim, in
         return;
     case YR_CLAIM_WITHDRAW:
         if (provider->withdrawing < WITHDRAWALS_MAX && withdraw(provider, claim) == YURPC_OK) {
-            yr_list_append(&provider->rest, &claim->link);
             return;
         }
         plan->next_ms = provider->withdrawing > 0 ? plan->next_ms : now + PAUSE_MS;

@@ -26,6 +26,7 @@ struct yurpc_registration {
     struct yr_enrolment *enrolment; /* who waits for the first success; NULL: nobody */
     yr_task leave_task;             /* the public function's way onto the loop */
     yr_timer leave_deadline;
+    bool is_leaving;
     yr_done_fn *left; /* who waits for the end; NULL: nobody */
     void *left_context;
 };

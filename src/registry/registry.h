@@ -13,7 +13,6 @@
 #include "registry/provider.h"
 
 enum {
-    YR_CLOSE_MS = 3000,       /* closing and unregistering take no longer */
     YR_RECONCILE_MS = 300000, /* the mean time between two lists of a followed service */
 };
 

@@ -10,7 +10,7 @@
 
 static const char etcd_name[] = "etcd";
 static char driver_name[] = "etcd";
-static char etcd_address[] = "http://etcd:2379";
+static const char other_name[] = "etcd-2";
 
 /* A test that cannot go on says so and ends. */
 static void must(bool claim, const char *what)
@@ -51,7 +51,20 @@ yr_fleet *yr_fleet_new(uint64_t seed, bool is_loud)
     must(yr_fake_etcd_new(yr_sim_host_io(fleet->etcd_host), etcd_name, 2379, NULL,
                           &fleet->etcd) == YURPC_OK,
          "the fake etcd does not listen");
+    must(snprintf(fleet->address, sizeof fleet->address, "http://%s:2379", etcd_name) > 0, "");
     return fleet;
+}
+
+void yr_fleet_add_member(yr_fleet *fleet)
+{
+    must(fleet->process_count == 0 && fleet->other_host == NULL, "too late for a member");
+    fleet->other_host = yr_sim_host_new(fleet->sim, other_name);
+    must(yr_fake_etcd_add_member(fleet->etcd, yr_sim_host_io(fleet->other_host), other_name,
+                                 2379) == YURPC_OK,
+         "the second member does not listen");
+    must(snprintf(fleet->address, sizeof fleet->address, "http://%s:2379,http://%s:2379",
+                  etcd_name, other_name) > 0,
+         "");
 }
 
 /* ---- Processes ---- */
@@ -66,7 +79,7 @@ yr_process *yr_fleet_start(yr_fleet *fleet, const char *name)
     process->host = yr_sim_host_new(fleet->sim, name);
     yr_io *io = yr_sim_host_io(process->host);
     yr_config config = {.registry = driver_name,
-                        .address = etcd_address,
+                        .address = fleet->address,
                         .timeout_ms = 10000,
                         .ttl_ms = YR_FLEET_TTL_MS,
                         .log = {.fn = on_log, .context = process, .level = YURPC_LOG_DEBUG}};
@@ -97,8 +110,6 @@ static void begin_close(yr_process *process)
         yr_subscription_detach(view->watch);
         yr_subscription_free(view->watch);
         yr_directory_close(&process->registry->directory, view->entry);
-        yr_free(view->told);
-        view->told = NULL;
     }
     process->view_count = 0;
     for (size_t i = 0; i < YR_FLEET_WANTED_MAX; i++) {
@@ -166,7 +177,8 @@ static void on_state(void *context, yurpc_registration_state state, const yurpc_
     wanted->conflicts += state == YURPC_CONFLICT_STATE;
 }
 
-yr_wanted *yr_process_register(yr_process *process, const char *service, uint16_t port)
+yr_wanted *yr_process_try_register(yr_process *process, const char *service, uint16_t port,
+                                   uint32_t weight)
 {
     yr_wanted *slot = NULL;
     for (size_t i = 0; i < YR_FLEET_WANTED_MAX && slot == NULL; i++) {
@@ -177,18 +189,27 @@ yr_wanted *yr_process_register(yr_process *process, const char *service, uint16_
     spec.service = service;
     spec.host = "10.0.0.1";
     spec.port = port;
+    spec.weight = weight;
     yurpc_register_options options = YURPC_REGISTER_OPTIONS_INIT;
     options.on_state = on_state;
     options.context = slot;
-    *slot = (yr_wanted){.port = port};
+    *slot = (yr_wanted){.port = port, .weight = weight != 0 ? weight : 100};
     must(snprintf(slot->service, sizeof slot->service, "%s", service) > 0, "no service");
     yurpc_registration *registration = NULL;
-    must(yr_registration_new(&spec, &options, NULL, &registration) == YURPC_OK,
-         "no registration");
+    if (yr_registration_new(&spec, &options, NULL, &registration) != YURPC_OK) {
+        return NULL;
+    }
     must(yr_provider_add(&process->registry->provider, &registration, 1, NULL) == YURPC_OK,
          "the address is registered already");
     slot->registration = registration;
     return slot;
+}
+
+yr_wanted *yr_process_register(yr_process *process, const char *service, uint16_t port)
+{
+    yr_wanted *wanted = yr_process_try_register(process, service, port, 0);
+    must(wanted != NULL, "no registration");
+    return wanted;
 }
 
 void yr_process_unregister(yr_process *process, yr_wanted *wanted)
@@ -211,8 +232,7 @@ static void tell(yr_view *view, const char *address, bool is_up)
     }
     /* In the order of addresses, to be compared as text. */
     size_t told_len = strlen(view->told);
-    view->told = yr_realloc(view->told, told_len + len + 1);
-    must(view->told != NULL, "no memory");
+    must(told_len + len < sizeof view->told, "too much is told");
     char *before = view->told;
     while (*before != '\0' && strncmp(before, address, len) < 0) {
         before = strchr(before, ' ') + 1;
@@ -225,6 +245,10 @@ static void on_event(void *context, const yurpc_event *event)
 {
     yr_view *view = context;
     view->stales += event->kind == YURPC_EVENT_STALE;
+    if (event->kind == YURPC_EVENT_STALE || event->kind == YURPC_EVENT_FRESH) {
+        must(view->is_told_stale == (event->kind == YURPC_EVENT_FRESH), "stale or fresh twice");
+        view->is_told_stale = event->kind == YURPC_EVENT_STALE;
+    }
     for (size_t i = 0; i < event->count; i++) {
         char address[64];
         must(snprintf(address, sizeof address, "%s ",
@@ -243,17 +267,28 @@ static void on_event(void *context, const yurpc_event *event)
     }
 }
 
-yr_view *yr_process_follow(yr_process *process, const char *service)
+yr_view *yr_process_try_follow(yr_process *process, const char *service)
 {
     must(process->view_count < YR_FLEET_FOLLOWED_MAX, "too many services");
-    yr_view *view = &process->views[process->view_count++];
-    *view = (yr_view){.process = process, .service = service, .told = yr_strdup("")};
-    must(view->told != NULL, "no memory");
-    must(yr_directory_open(&process->registry->directory, service, &view->entry) == YURPC_OK,
-         "the service cannot be followed");
-    must(yr_subscription_new(view->entry, process->executor, on_event, view, &view->watch) ==
-             YURPC_OK,
-         "no watch");
+    yr_view *view = &process->views[process->view_count];
+    yr_directory *directory = &process->registry->directory;
+    *view = (yr_view){.process = process, .service = service};
+    if (yr_directory_open(directory, service, &view->entry) != YURPC_OK) {
+        return NULL;
+    }
+    if (yr_subscription_new(view->entry, process->executor, on_event, view, &view->watch) !=
+        YURPC_OK) {
+        yr_directory_close(directory, view->entry);
+        return NULL;
+    }
+    process->view_count++;
+    return view;
+}
+
+yr_view *yr_process_follow(yr_process *process, const char *service)
+{
+    yr_view *view = yr_process_try_follow(process, service);
+    must(view != NULL, "the service cannot be followed");
     return view;
 }
 
@@ -296,6 +331,14 @@ const char *yr_fleet_registered(const yr_fleet *fleet, const char *service)
     return list;
 }
 
+/* Whether a living process wants an instance of the service there. */
+static bool is_wanted_of(const yr_process *process, const yr_wanted *wanted,
+                         const char *service)
+{
+    return !process->is_dead && wanted->registration != NULL &&
+           strcmp(wanted->service, service) == 0;
+}
+
 static int by_port(const void *a, const void *b)
 {
     return strcmp(a, b);
@@ -306,13 +349,11 @@ const char *yr_fleet_wanted(const yr_fleet *fleet, const char *service)
     static char list[LIST_LEN_MAX];
     char addresses[YR_FLEET_PROCESSES_MAX * YR_FLEET_WANTED_MAX][32];
     size_t count = 0;
-    for (size_t i = 0; i < fleet->process_count; i++) {
-        const yr_process *process = fleet->processes[i];
-        for (size_t j = 0; j < YR_FLEET_WANTED_MAX && !process->is_dead; j++) {
-            const yr_wanted *wanted = &process->wanted[j];
-            if (wanted->registration != NULL && strcmp(wanted->service, service) == 0) {
-                must(snprintf(addresses[count++], 32, "10.0.0.1:%u ", wanted->port) > 0, "");
-            }
+    for (size_t i = 0; i < fleet->process_count * YR_FLEET_WANTED_MAX; i++) {
+        const yr_process *process = fleet->processes[i / YR_FLEET_WANTED_MAX];
+        const yr_wanted *wanted = &process->wanted[i % YR_FLEET_WANTED_MAX];
+        if (is_wanted_of(process, wanted, service)) {
+            must(snprintf(addresses[count++], 32, "10.0.0.1:%u ", wanted->port) > 0, "");
         }
     }
     qsort(addresses, count, sizeof *addresses, by_port);
@@ -364,6 +405,43 @@ static bool complain(settling *now, const char *what, const char *is, const char
     return false;
 }
 
+/* Whether a living process wants the instance just so. */
+static bool is_as_wanted(const yr_fleet *fleet, const char *service,
+                         const yurpc_instance *instance)
+{
+    bool is_wanted = false;
+    for (size_t i = 0; i < fleet->process_count * YR_FLEET_WANTED_MAX; i++) {
+        const yr_process *process = fleet->processes[i / YR_FLEET_WANTED_MAX];
+        const yr_wanted *wanted = &process->wanted[i % YR_FLEET_WANTED_MAX];
+        is_wanted = is_wanted || (is_wanted_of(process, wanted, service) &&
+                                  wanted->port == yurpc_instance_port(instance) &&
+                                  wanted->weight == yurpc_instance_weight(instance));
+    }
+    return is_wanted && !yurpc_instance_is_draining(instance);
+}
+
+static bool is_view_settled(settling *now, const yr_view *view, const char *wanted)
+{
+    const char *name = view->process->name;
+    const yurpc_snapshot *list = yr_snapshot_cell_current(view->entry->cell);
+    if (strcmp(yr_view_list(view), wanted) != 0) {
+        return complain(now, name, yr_view_list(view), wanted);
+    }
+    if (strcmp(view->told, wanted) != 0) {
+        return complain(now, name, view->told, wanted);
+    }
+    if (yurpc_snapshot_is_stale(list) || view->is_told_stale) {
+        return complain(now, name, "stale", "fresh");
+    }
+    for (size_t i = 0; i < yurpc_snapshot_count(list); i++) {
+        const yurpc_instance *one = yurpc_snapshot_at(list, i);
+        if (!is_as_wanted(now->fleet, now->service, one)) {
+            return complain(now, name, yurpc_instance_address(one), "with another value");
+        }
+    }
+    return true;
+}
+
 static bool is_settled(void *context)
 {
     settling *now = context;
@@ -373,25 +451,15 @@ static bool is_settled(void *context)
     if (strcmp(wanted, registered) != 0) {
         return complain(now, "the registry holds", registered, wanted);
     }
-    for (size_t i = 0; i < fleet->process_count; i++) {
-        yr_process *process = fleet->processes[i];
-        for (size_t j = 0; j < process->view_count; j++) {
-            yr_view *view = &process->views[j];
-            if (strcmp(view->service, now->service) != 0) {
-                continue;
-            }
-            if (strcmp(yr_view_list(view), wanted) != 0) {
-                return complain(now, process->name, yr_view_list(view), wanted);
-            }
-            if (strcmp(view->told, wanted) != 0) {
-                return complain(now, process->name, view->told, wanted);
-            }
-            if (yurpc_snapshot_is_stale(yr_snapshot_cell_current(view->entry->cell))) {
-                return complain(now, process->name, "stale", "fresh");
-            }
-        }
+    bool is_right = true;
+    for (size_t i = 0; is_right && i < fleet->process_count * YR_FLEET_FOLLOWED_MAX; i++) {
+        const yr_process *process = fleet->processes[i / YR_FLEET_FOLLOWED_MAX];
+        const yr_view *view = &process->views[i % YR_FLEET_FOLLOWED_MAX];
+        bool is_of_service = i % YR_FLEET_FOLLOWED_MAX < process->view_count &&
+                             strcmp(view->service, now->service) == 0;
+        is_right = !is_of_service || is_view_settled(now, view, wanted);
     }
-    return true;
+    return is_right;
 }
 
 const char *yr_fleet_settle(yr_fleet *fleet, const char *service, int64_t limit_ms)
@@ -430,6 +498,10 @@ void yr_fleet_heal(yr_fleet *fleet)
 {
     yr_fake_etcd_set_silent(fleet->etcd, false);
     yr_sim_heal_host(fleet->etcd_host);
+    if (fleet->other_host != NULL) {
+        yr_sim_heal_host(fleet->other_host);
+        yr_sim_set_refusing(fleet->other_host, false);
+    }
     for (size_t i = 0; i < fleet->process_count; i++) {
         yr_process *process = fleet->processes[i];
         if (process->is_dead) {

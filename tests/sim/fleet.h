@@ -16,6 +16,7 @@ enum {
     YR_FLEET_FOLLOWED_MAX = 4,   /* services followed by a process */
     YR_FLEET_TTL_MS = 3000,
     YR_FLEET_RECONCILE_MS = 15000,
+    YR_FLEET_TOLD_MAX = 1024,
 };
 
 typedef struct yr_fleet yr_fleet;
@@ -31,7 +32,9 @@ typedef struct yr_view {
     size_t downs;
     size_t changes;
     size_t stales;
-    char *told; /* the addresses that events have left as being up: "a:1 b:2 " */
+    char told[YR_FLEET_TOLD_MAX]; /* the addresses that events have left as being up: "a:1 b:2 "
+                                   */
+    bool is_told_stale;
 } yr_view;
 
 /* One registration that a process wants. */
@@ -39,6 +42,7 @@ typedef struct yr_wanted {
     yurpc_registration *registration; /* NULL: a free slot */
     char service[64];
     uint16_t port;
+    uint32_t weight;
     size_t losses; /* times it was LOST */
     size_t conflicts;
 } yr_wanted;
@@ -58,13 +62,18 @@ struct yr_process {
 struct yr_fleet {
     yr_sim *sim;
     yr_sim_host *etcd_host;
+    yr_sim_host *other_host; /* of the second member; NULL: there is none */
     yr_fake_etcd *etcd;
+    char address[64];
     yr_process *processes[YR_FLEET_PROCESSES_MAX];
     size_t process_count;
     bool is_loud; /* print every event and log line */
 };
 
 yr_fleet *yr_fleet_new(uint64_t seed, bool is_loud);
+
+/* A second member of the cluster, on a host of its own: before any process is started. */
+void yr_fleet_add_member(yr_fleet *fleet);
 
 /* Closes whoever still lives. */
 void yr_fleet_free(yr_fleet *fleet);
@@ -82,9 +91,16 @@ void yr_process_close(yr_process *process);
 
 /* Register 10.0.0.1:@p port in the background. */
 yr_wanted *yr_process_register(yr_process *process, const char *service, uint16_t port);
+
+/* The same with a weight (0: the default); NULL when there is no memory. */
+yr_wanted *yr_process_try_register(yr_process *process, const char *service, uint16_t port,
+                                   uint32_t weight);
 void yr_process_unregister(yr_process *process, yr_wanted *wanted);
 
 yr_view *yr_process_follow(yr_process *process, const char *service);
+
+/* The same; NULL when there is no memory. */
+yr_view *yr_process_try_follow(yr_process *process, const char *service);
 
 /* ---- Questions ---- */
 

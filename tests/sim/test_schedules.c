@@ -71,6 +71,25 @@ static void toggle(schedule *now)
     }
 }
 
+/* Leave, and register the same address with another value at once. */
+static void update(schedule *now)
+{
+    yr_process *process = now->providers[below(now, PROVIDERS)];
+    for (size_t i = 0; i < YR_FLEET_WANTED_MAX; i++) {
+        yr_wanted *wanted = &process->wanted[i];
+        if (wanted->registration == NULL) {
+            continue;
+        }
+        uint16_t port = wanted->port;
+        uint32_t weight = wanted->weight % 1000 + 1;
+        yr_process_unregister(process, wanted);
+        if (yr_process_try_register(process, service, port, weight) == NULL) {
+            abort();
+        }
+        return;
+    }
+}
+
 static void restart_provider(schedule *now)
 {
     static const char *const names[] = {"provider-0", "provider-1", "provider-2"};
@@ -101,14 +120,46 @@ static void restart_consumer(schedule *now)
 
 /* ---- What goes wrong ---- */
 
+static yr_sim_host *any_member(schedule *now)
+{
+    yr_fleet *fleet = now->fleet;
+    bool is_other = fleet->other_host != NULL && below(now, 2) == 0;
+    return is_other ? fleet->other_host : fleet->etcd_host;
+}
+
 static void cut(schedule *now)
 {
-    yr_sim_cut(any_process(now)->host, now->fleet->etcd_host);
+    yr_sim_cut(any_process(now)->host, any_member(now));
 }
 
 static void cut_one_way(schedule *now)
 {
-    yr_sim_cut_one_way(now->fleet->etcd_host, any_process(now)->host);
+    yr_sim_host *process = any_process(now)->host;
+    yr_sim_host *member = any_member(now);
+    if (below(now, 2) == 0) {
+        yr_sim_cut_one_way(member, process);
+    } else {
+        yr_sim_cut_one_way(process, member);
+    }
+}
+
+/* The second member hears nobody, or refuses everybody, or loses its connections. */
+static void spoil_member(schedule *now)
+{
+    yr_sim_host *other = now->fleet->other_host;
+    if (other == NULL) {
+        return;
+    }
+    switch (below(now, 3)) {
+    case 0:
+        yr_sim_cut_host(other);
+        return;
+    case 1:
+        yr_sim_set_refusing(other, true);
+        return;
+    default:
+        yr_sim_reset_connections(other);
+    }
 }
 
 static void heal(schedule *now)
@@ -183,6 +234,57 @@ static void meddle(schedule *now)
     }
 }
 
+enum { STRANGER_TTL_S = 4, JAVA_PORT = 100, POISON_PORT = 101 };
+
+static void put_as_java(schedule *now, unsigned port)
+{
+    char key[128];
+    char value[256];
+    if (snprintf(key, sizeof key, "/rpc/%s/10.0.0.1:%u", service, port) < 0 ||
+        snprintf(value, sizeof value,
+                 "{\"serviceName\":\"com.acme.UserService\",\"serviceVersion\":\"1.0\","
+                 "\"serviceHost\":\"10.0.0.1\",\"servicePort\":%u,"
+                 "\"serviceGroup\":\"default\"}",
+                 port) < 0) {
+        abort();
+    }
+    int64_t lease = yr_fake_etcd_grant(now->fleet->etcd, STRANGER_TTL_S);
+    yr_fake_etcd_put(now->fleet->etcd, key, value, lease);
+}
+
+/* A Java node beats: on an address of its own, or on one of ours. */
+static void beat_as_java(schedule *now)
+{
+    if (!now->is_stopped) {
+        put_as_java(now, below(now, 2) == 0 ? JAVA_PORT : (unsigned)(1 + below(now, PORTS)));
+    }
+}
+
+static void poison(schedule *now)
+{
+    char key[128];
+    if (snprintf(key, sizeof key, "/rpc/%s/10.0.0.1:%d", service, POISON_PORT) < 0) {
+        abort();
+    }
+    if (!now->is_stopped) {
+        int64_t lease = yr_fake_etcd_grant(now->fleet->etcd, STRANGER_TTL_S);
+        yr_fake_etcd_put(now->fleet->etcd, key, "not json", lease);
+    }
+}
+
+/* Much happens between a list and its watch, and its first events come in pieces. */
+static void delay_watches(schedule *now)
+{
+    yr_fake_rule rule = {.method = "Watch",
+                         .times = 2,
+                         .action = YR_FAKE_DELAY,
+                         .number = (int64_t)below(now, 1500)};
+    yr_fake_etcd_add_rule(now->fleet->etcd, &rule);
+    yr_fake_rule pieces = {
+        .method = "Events", .times = 5, .action = YR_FAKE_FRAGMENT, .number = 1};
+    yr_fake_etcd_add_rule(now->fleet->etcd, &pieces);
+}
+
 /* One request of a random kind goes wrong in a random way. */
 static void add_rule(schedule *now)
 {
@@ -221,6 +323,7 @@ typedef struct step {
 
 static const step steps[] = {
     {"toggle a registration", toggle, 30},
+    {"update a registration", update, 8},
     {"restart a provider", restart_provider, 6},
     {"restart a consumer", restart_consumer, 2},
     {"cut", cut, 5},
@@ -237,6 +340,10 @@ static const step steps[] = {
     {"meddle with a key", meddle, 6},
     {"spoil a request", add_rule, 10},
     {"repeat events", repeat_events, 2},
+    {"spoil the second member", spoil_member, 3},
+    {"beat as a Java node", beat_as_java, 6},
+    {"poison a key", poison, 2},
+    {"delay watches", delay_watches, 3},
 };
 
 static void run_step(schedule *now)
@@ -349,6 +456,9 @@ static bool run_schedule(uint64_t seed, bool is_loud)
 {
     schedule now = {.seed = seed, .is_loud = is_loud};
     now.fleet = yr_fleet_new(seed, is_loud);
+    if (below(&now, 2) == 0) {
+        yr_fleet_add_member(now.fleet);
+    }
     yr_sim_set_splitting(now.fleet->sim, below(&now, 2) == 0);
     now.providers[0] = yr_fleet_start(now.fleet, "provider-0");
     now.providers[1] = yr_fleet_start(now.fleet, "provider-1");
