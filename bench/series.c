@@ -53,3 +53,18 @@ yr_summary yr_series_summarize(const yr_series *series)
     }
     return (yr_summary){.median = middle, .min = sorted[0], .max = sorted[count - 1]};
 }
+
+double yr_series_ratio(const yr_series *ours, const yr_series *bare)
+{
+    yr_series ratios = {.count = 0};
+    if (ours == NULL || bare == NULL || ours->count != bare->count) {
+        return 0; /* a run has failed: nobody knows which belong together */
+    }
+    for (size_t i = 0; i < ours->count; i++) {
+        if (bare->values[i] <= 0) {
+            return 0;
+        }
+        ratios.values[ratios.count++] = ours->values[i] / bare->values[i];
+    }
+    return yr_series_summarize(&ratios).median;
+}

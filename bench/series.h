@@ -36,4 +36,10 @@ typedef struct yr_summary {
 /* @p series has values. */
 yr_summary yr_series_summarize(const yr_series *series);
 
+/*
+ * @p ours over @p bare: the median of what each run gives, because what disturbs a run disturbs
+ * both. 0: one of them is missing, or nothing.
+ */
+double yr_series_ratio(const yr_series *ours, const yr_series *bare);
+
 #endif /* YR_SERIES_H */

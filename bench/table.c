@@ -76,13 +76,6 @@ static void print_series(char out[CELL_SIZE], const char *name, const yr_series 
     (void)snprintf(out, CELL_SIZE, "%s (%s - %s)", median, min, max);
 }
 
-/* Ours over the yardstick's; 0: there is none. */
-static double ratio_of(const yr_series *ours, const yr_series *bare)
-{
-    double below = bare != NULL ? yr_series_summarize(bare).median : 0;
-    return ours != NULL && below > 0 ? yr_series_summarize(ours).median / below : 0;
-}
-
 /* A cell, padded; a byte that continues a character takes no room. */
 static void put_cell(FILE *out, const char *text, size_t width)
 {
@@ -115,7 +108,7 @@ static void put_text_row(const yr_table *table, const yr_work *work, size_t inde
     char ratio[CELL_SIZE] = "";
     const yr_series *our_series = yr_series_find(set, row->ours);
     const yr_series *bare_series = yr_series_find(set, row->bare);
-    double value = ratio_of(our_series, bare_series);
+    double value = yr_series_ratio(our_series, bare_series);
     print_series(ours, row->ours, our_series);
     print_series(bare, row->bare, bare_series);
     if (value > 0) {
@@ -126,6 +119,10 @@ static void put_text_row(const yr_table *table, const yr_work *work, size_t inde
     put_cell(table->out, row->unit, UNIT_WIDTH);
     (void)fprintf(table->out, "%4d  ", runs);
     put_cell(table->out, ours, FIGURES_WIDTH);
+    if (row->yardstick == NULL) {
+        (void)fputs("-\n", table->out); /* and no spaces behind it */
+        return;
+    }
     put_cell(table->out, bare, FIGURES_WIDTH);
     put_cell(table->out, ratio, RATIO_WIDTH);
     (void)fprintf(table->out, "%s\n", name_yardstick(work, index));
@@ -171,7 +168,7 @@ static void put_json_row(const yr_table *table, const yr_work *work, size_t inde
                   table->row_count > 0 ? "," : "", work->name, row->what, row->unit, runs);
     put_json_series(table->out, "yurpc", ours);
     put_json_series(table->out, "yardstick", bare);
-    double ratio = ratio_of(ours, bare);
+    double ratio = yr_series_ratio(ours, bare);
     if (ratio > 0) {
         (void)fprintf(table->out, ",\"ratio\":%.4g", ratio);
     }

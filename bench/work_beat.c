@@ -65,7 +65,7 @@ static bool read_counts(const char *address, tally *ret_counts)
     return counts.revision >= 0;
 }
 
-/* ---- ---- */
+/* ---- The provider ---- */
 
 static bool watch_beats(const yr_sample *self)
 {
@@ -82,9 +82,11 @@ static bool watch_beats(const yr_sample *self)
     if (is_etcd && !read_counts(self->address, &after)) {
         return yr_fail(self, "etcd's metrics could not be read", NULL);
     }
-    yr_report("messages", (after.messages - before.messages) / BEATS);
-    yr_report("keepalives", (after.keepalives - before.keepalives) / BEATS);
-    yr_report("revisions", (after.revision - before.revision) / BEATS);
+    if (is_etcd) {
+        yr_report("messages", (after.messages - before.messages) / BEATS);
+        yr_report("keepalives", (after.keepalives - before.keepalives) / BEATS);
+        yr_report("revisions", (after.revision - before.revision) / BEATS);
+    }
     yr_report("cpu_us", (double)cpu / 1e3 / BEATS);
     return true;
 }

@@ -13,6 +13,7 @@
 #include <pthread.h>
 #include <semaphore.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
@@ -24,7 +25,7 @@ enum { CHANGES_MAX = 1000, LOCAL_CHANGES = 200, WARM_UP = 20 };
 /* ---- Who sees it ---- */
 
 typedef struct seer {
-    int64_t seen_ns;
+    _Atomic int64_t seen_ns;
     sem_t seen;
 } seer;
 
@@ -264,7 +265,7 @@ static bool run_echo(yr_sample *self)
     return yr_echo_measure();
 }
 
-/* ---- */
+/* ---- The works ---- */
 
 #define WATCH  "a bare watch: a thread that blocks on a socket"
 #define WRITER "the same writer beside the bare watch"
