@@ -66,24 +66,34 @@ typedef struct worker {
     uintptr_t sum; /* so that nothing is optimised away */
 } worker;
 
+/* The number of the processor that is @p rank among those allowed; -1: there are fewer. */
+static int find_processor(unsigned rank)
+{
+    cpu_set_t allowed;
+    if (sched_getaffinity(0, sizeof(allowed), &allowed) != 0) {
+        return -1;
+    }
+    for (int i = 0; i < CPU_SETSIZE; i++) {
+        bool is_allowed = CPU_ISSET((size_t)i, &allowed);
+        if (is_allowed && rank-- == 0) {
+            return i;
+        }
+    }
+    return -1;
+}
+
 /*
  * Each on a processor of its own: two that take turns on one would not disturb each other, and
  * look better than they are.
  */
-static void settle(unsigned number)
+static void settle(unsigned rank)
 {
-    cpu_set_t allowed;
     cpu_set_t mine;
+    int processor = find_processor(rank);
     CPU_ZERO(&mine);
-    if (sched_getaffinity(0, sizeof(allowed), &allowed) != 0) {
-        return;
-    }
-    for (size_t i = 0; i < CPU_SETSIZE; i++) {
-        if (CPU_ISSET(i, &allowed) && number-- == 0) {
-            CPU_SET(i, &mine);
-            (void)pthread_setaffinity_np(pthread_self(), sizeof(mine), &mine);
-            return;
-        }
+    if (processor >= 0) {
+        CPU_SET((size_t)processor, &mine);
+        (void)pthread_setaffinity_np(pthread_self(), sizeof(mine), &mine);
     }
 }
 
