@@ -5,8 +5,10 @@
 
 #include <yurpc/version.h>
 
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <unistd.h>
 
 const cli_command *const cli_commands[] = {
     &cli_command_register,
@@ -18,10 +20,28 @@ const cli_command *const cli_commands[] = {
     NULL,
 };
 
+/*
+ * Whoever closed stdin, stdout or stderr for us must not get a file or a connection of ours in
+ * that place. What stands in for them is open the wrong way round, so that using it fails.
+ */
+static bool hold_standard_streams(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+        int mode = fd == STDIN_FILENO ? O_WRONLY : O_RDONLY;
+        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", mode | O_CLOEXEC) != fd) {
+            return false;
+        }
+    }
+    return true;
+}
+
 int main(int argc, char **argv)
 {
     static cli_options options; /* checks run in a thread that may outlive main's frame */
     (void)argc;
+    if (!hold_standard_streams()) {
+        return CLI_FAILED;
+    }
     cli_output_begin();
     /* A reader that went away is a failed write, not the end of a provider. */
     (void)signal(SIGPIPE, SIG_IGN);

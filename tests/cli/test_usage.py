@@ -133,6 +133,14 @@ class WrongInput(CommandTest):
             self.assertEqual((done.returncode, done.stderr), (0, ""))
             self.assertTrue(done.stdout)
 
+    def test_without_a_stdout_nothing_else_takes_its_place(self):
+        for arguments in (["--help"], ["services", "-o", "json"]):
+            closed = ["sh", "-c", 'exec "$@" <&- >&-', "sh", *self.arguments(arguments)]
+            done = subprocess.run(closed, env=self.environment(), stderr=subprocess.PIPE,
+                                  text=True, check=False)
+            self.assertEqual(done.returncode, 1, done.stderr)
+            self.assertIn("cannot write the output", done.stderr)
+
     def test_output_that_cannot_be_written_is_a_failure(self):
         with open("/dev/full", "w") as full:
             done = subprocess.run([COMMAND, "--help"], stdout=full, stderr=subprocess.PIPE,
