@@ -169,6 +169,8 @@ static void keepalive_answered(yr_etcd_keepalive *keepalive, int64_t ttl_s)
                                                (uint64_t)keepalive->id));
         return;
     }
+    yurpc_error_free(keeper->error); /* former trouble is over */
+    keeper->error = NULL;
     keepalive->ttl_s = ttl_s < keepalive->granted_ttl_s ? ttl_s : keepalive->granted_ttl_s;
     keepalive->deadline_ms = keepalive->sent_ms + keepalive->ttl_s * 1000;
     yr_timer_start(io, &keepalive->expiry_timer, keepalive->deadline_ms - now_ms(keeper));
