@@ -55,7 +55,7 @@ static void count_changes(yr_entry *entry, const yr_batch_result *result)
 {
     yr_counters *counters = &entry->core->counters;
     if (!entry->batch.is_list) {
-        yr_count(&counters->changes, result->count);
+        yr_count(&counters->changes, result->count + result->unchanged);
         yr_count(&counters->unchanged, result->unchanged);
         return;
     }
@@ -78,16 +78,18 @@ static void settle(yr_entry *entry)
         ask_again(entry);
         return;
     }
-    count_changes(entry, &result);
+    bool was_stale = entry->is_stale;
     if (entry->batch.is_list) {
         entry->is_stale = false; /* a complete list is as fresh as can be */
     }
     status = publish(entry, &result);
     yr_free(result.changes);
     if (status != YURPC_OK) {
+        entry->is_stale = was_stale;
         ask_again(entry);
         return;
     }
+    count_changes(entry, &result);
     bool is_list = entry->batch.is_list;
     yr_batch_clear(&entry->batch);
     if (is_list && !entry->has_list) {
@@ -97,6 +99,16 @@ static void settle(yr_entry *entry)
 }
 
 /* ---- What the driver reports ---- */
+
+/* Say of a value what is wrong with it, once. */
+static void mention(yr_entry *entry, const yr_fact *fact, const char *what, const char *why)
+{
+    if (yr_mentions_take(&entry->mentions, fact->node, fact->value)) {
+        yr_log_write(&entry->core->log, YURPC_LOG_WARN, "registry", "%.*s/%.*s is %s: %s",
+                     (int)fact->service.len, (const char *)fact->service.data,
+                     (int)fact->node.len, (const char *)fact->node.data, what, why);
+    }
+}
 
 static yurpc_status take_put(yr_entry *entry, const yr_fact *fact)
 {
@@ -111,22 +123,27 @@ static yurpc_status take_put(yr_entry *entry, const yr_fact *fact)
     }
     if (status != YURPC_OK) {
         yr_count(&core->counters.skipped, 1);
-        yr_log_write(&core->log, YURPC_LOG_WARN, "registry", "%.*s/%.*s is skipped: %s",
-                     (int)fact->service.len, (const char *)fact->service.data,
-                     (int)fact->node.len, (const char *)fact->node.data,
-                     yurpc_error_text(error));
+        mention(entry, fact, "skipped", yurpc_error_text(error));
         yurpc_error_free(error);
         /* Whatever was there before is not there any more. */
         return yr_batch_delete(&entry->batch, fact->node);
     }
     if (yr_instance_is_mismatch(instance)) {
         yr_count(&core->counters.mismatches, 1);
-        yr_log_write(&core->log, YURPC_LOG_WARN, "registry",
-                     "%.*s/%.*s: the value says %s, which is used", (int)fact->service.len,
-                     (const char *)fact->service.data, (int)fact->node.len,
-                     (const char *)fact->node.data, yurpc_instance_address(instance));
+        mention(entry, fact, "at another address, as its value says",
+                yurpc_instance_address(instance));
     }
     return yr_batch_take_put(&entry->batch, instance);
+}
+
+static void say_cut(yr_entry *entry)
+{
+    if (!entry->is_cut) {
+        entry->is_cut = true;
+        yr_log_write(&entry->core->log, YURPC_LOG_ERROR, "registry",
+                     "%s has more than %d instances: the rest is left out", entry->service,
+                     YR_SERVICE_INSTANCES_MAX);
+    }
 }
 
 static void on_facts(void *context, const yr_facts *facts)
@@ -146,9 +163,7 @@ static void on_facts(void *context, const yr_facts *facts)
                                   ? take_put(entry, fact)
                                   : yr_batch_delete(&entry->batch, fact->node);
         if (status == YURPC_TOO_LARGE) {
-            yr_log_write(&entry->core->log, YURPC_LOG_ERROR, "registry",
-                         "%s has more than %d instances: the rest is left out", entry->service,
-                         YR_SERVICE_INSTANCES_MAX);
+            say_cut(entry);
             break;
         }
         if (status != YURPC_OK) {
@@ -164,6 +179,11 @@ static void on_facts(void *context, const yr_facts *facts)
 static void on_stale(void *context, bool is_stale, const yurpc_error *error)
 {
     yr_entry *entry = context;
+    if (is_stale) {
+        entry->is_reconciling = false; /* what the next list brings, no watch could have seen */
+    } else if (!entry->has_list || entry->is_incomplete) {
+        return; /* only a list that could be taken makes it fresh */
+    }
     entry->is_stale = is_stale;
     yr_log_write(&entry->core->log, YURPC_LOG_INFO, "registry", "%s: the list is %s%s%s",
                  entry->service, is_stale ? "stale" : "up to date", error != NULL ? ": " : "",
@@ -185,7 +205,8 @@ static void schedule_reconcile(yr_entry *entry)
 static void on_reconcile(void *context)
 {
     yr_entry *entry = context;
-    entry->is_reconciling = !entry->is_incomplete;
+    /* Only what a watch that was heard has wrong is a repair. */
+    entry->is_reconciling = !entry->is_incomplete && !entry->is_stale;
     entry->core->ops->relist(entry->follow);
     schedule_reconcile(entry);
 }
@@ -202,6 +223,7 @@ static void entry_free(yr_entry *entry)
         entry->core->ops->unfollow(entry->follow);
     }
     yr_batch_deinit(&entry->batch);
+    yr_mentions_deinit(&entry->mentions);
     yr_snapshot_cell_free(entry->cell);
     yr_free(entry->service);
     yr_free(entry);
@@ -225,6 +247,7 @@ static yurpc_status entry_new(yr_directory *directory, const char *service,
     yr_list_init(&entry->listeners);
     yr_list_init(&entry->waiters);
     yr_batch_init(&entry->batch);
+    yr_mentions_init(&entry->mentions, core->map_seed);
     yr_timer_init(&entry->reconcile_timer, on_reconcile, entry);
     entry->service = yr_strdup(service);
     if (entry->service == NULL) {

@@ -13,6 +13,7 @@
 #include "base/map.h"
 #include "registry/batch.h"
 #include "registry/core.h"
+#include "registry/mention.h"
 
 typedef struct yr_directory {
     yr_core *core;
@@ -29,10 +30,12 @@ typedef struct yr_entry {
     yr_follow *follow;
     yr_snapshot_cell *cell;
     yr_batch batch;
+    yr_mentions mentions;
     bool has_list; /* a complete list has come */
     bool is_stale;
     bool is_reconciling; /* the next list was asked for by the timer */
     bool is_incomplete;  /* facts were dropped for lack of memory: the batch is void */
+    bool is_cut;         /* facts were dropped, and that was said, because there are too many */
     yr_timer reconcile_timer;
     yr_list listeners;
     yr_list waiters;

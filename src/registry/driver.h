@@ -208,7 +208,7 @@ typedef struct yr_driver_ops {
                            yr_follow **ret_follow);
     void (*unfollow)(yr_follow *follow);
 
-    /* Ask for a new list now: the core's doubt (reconciliation). */
+    /* Ask for a new list, begun after this call: the core's doubt (reconciliation). */
     void (*relist)(yr_follow *follow);
 } yr_driver_ops;
 

@@ -67,14 +67,69 @@ static void say(yurpc_watch *watch, yurpc_event_kind kind, const group *instance
     watch->on_event(watch->context, &event);
 }
 
+/* ---- Saying it without memory: in pieces, one kind after the other ---- */
+
+enum { PIECE_LEN = 64 };
+
+typedef struct piece {
+    yurpc_watch *watch;
+    yurpc_event_kind kind;
+    size_t count;
+    const yurpc_instance *instances[PIECE_LEN];
+} piece;
+
+static void piece_say(piece *saying)
+{
+    group instances = {.instances = saying->instances, .count = saying->count};
+    say(saying->watch, saying->kind, &instances);
+    saying->count = 0;
+}
+
+static void on_piece(void *context, const yurpc_instance *instance)
+{
+    piece *saying = context;
+    saying->instances[saying->count++] = instance;
+    if (saying->count == PIECE_LEN) {
+        piece_say(saying);
+    }
+}
+
+static void on_other(void *context, const yurpc_instance *instance)
+{
+    (void)context;
+    (void)instance;
+}
+
+static void say_in_pieces(yurpc_watch *watch, const yurpc_snapshot *seen,
+                          const yurpc_snapshot *now)
+{
+    static const struct {
+        yurpc_event_kind kind;
+        yr_snapshot_visitor visitor;
+    } passes[] = {
+        {YURPC_EVENT_UP, {on_piece, on_other, on_other}},
+        {YURPC_EVENT_CHANGED, {on_other, on_other, on_piece}},
+        {YURPC_EVENT_DOWN, {on_other, on_piece, on_other}},
+    };
+    for (size_t i = 0; i < sizeof passes / sizeof *passes; i++) {
+        piece saying = {.watch = watch, .kind = passes[i].kind};
+        yr_snapshot_diff(seen, now, &passes[i].visitor, &saying);
+        piece_say(&saying);
+    }
+}
+
 static void say_all(yurpc_watch *watch, const difference *found, const yurpc_snapshot *seen,
                     const yurpc_snapshot *now)
 {
     bool was_stale = seen != NULL && yurpc_snapshot_is_stale(seen);
     bool is_stale = yurpc_snapshot_is_stale(now);
-    say(watch, YURPC_EVENT_UP, &found->up);
-    say(watch, YURPC_EVENT_CHANGED, &found->changed);
-    say(watch, YURPC_EVENT_DOWN, &found->down);
+    if (found->is_incomplete) {
+        say_in_pieces(watch, seen, now);
+    } else {
+        say(watch, YURPC_EVENT_UP, &found->up);
+        say(watch, YURPC_EVENT_CHANGED, &found->changed);
+        say(watch, YURPC_EVENT_DOWN, &found->down);
+    }
     if (is_stale && !was_stale) {
         say(watch, YURPC_EVENT_STALE, NULL);
     } else if (was_stale && !is_stale) {
@@ -104,16 +159,11 @@ static void on_deliver(void *context)
     const yurpc_snapshot *seen = watch->seen;
     difference found = {.is_incomplete = false};
     yr_snapshot_diff(seen, now, &visitor, &found);
-    if (found.is_incomplete) {
-        /* Nothing is said rather than half: the next publication brings all of it. */
-        yr_snapshot_unref(now);
-    } else {
-        watch->seen = now;
-        watch->is_delivering = true;
-        say_all(watch, &found, seen, now);
-        watch->is_delivering = false;
-        yr_snapshot_unref(seen);
-    }
+    watch->seen = now;
+    watch->is_delivering = true;
+    say_all(watch, &found, seen, now);
+    watch->is_delivering = false;
+    yr_snapshot_unref(seen);
     yr_free((void *)found.up.instances);
     yr_free((void *)found.down.instances);
     yr_free((void *)found.changed.instances);

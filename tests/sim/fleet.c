@@ -31,6 +31,7 @@ static void on_log(void *context, yurpc_log_level level, const char *component,
                    const char *text)
 {
     yr_process *process = context;
+    process->warnings += level <= YURPC_LOG_WARN;
     static const char *const levels[] = {"ERROR", "WARN", "INFO", "DEBUG"};
     if (process->fleet->is_loud) {
         printf("%8lld %s %s %s: %s\n", (long long)yr_sim_now_ms(process->fleet->sim),

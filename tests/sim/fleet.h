@@ -56,7 +56,8 @@ struct yr_process {
     yr_wanted wanted[YR_FLEET_WANTED_MAX];
     yr_view views[YR_FLEET_FOLLOWED_MAX];
     size_t view_count;
-    bool is_dead; /* killed: nothing of it counts any more */
+    size_t warnings; /* lines of its log, errors too */
+    bool is_dead;    /* killed: nothing of it counts any more */
 };
 
 struct yr_fleet {

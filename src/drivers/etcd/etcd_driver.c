@@ -196,6 +196,7 @@ static yurpc_status open_driver(yr_io *io, const yr_driver_config *config,
     driver->log = config->log;
     driver->events = *events;
     driver->context = context;
+    driver->page_len = YR_ETCD_PAGE_LEN;
     driver->ttl_s = (config->ttl_ms + 999) / 1000;
     yr_etcd_options options = {
         .endpoints = config->address,

@@ -10,7 +10,10 @@
 #include "etcd/etcd.h"
 #include "registry/driver.h"
 
-enum { YR_ETCD_PAST_LEASES = 8 };
+enum {
+    YR_ETCD_PAST_LEASES = 8,
+    YR_ETCD_PAGE_LEN = 50000, /* etcd counts the whole range for every page: few large ones */
+};
 
 struct yr_driver {
     yr_io *io;
@@ -20,6 +23,7 @@ struct yr_driver {
     void *context;
     bool is_connected;
     int64_t ttl_s;
+    int64_t page_len; /* keys of one page of a list: tests shorten it */
 
     yr_session session; /* id 0: none */
     yr_etcd_keepalive *keepalive;

@@ -10,8 +10,7 @@
 #include "drivers/etcd/key.h"
 
 enum {
-    PAGE_LEN = 50000, /* etcd counts the whole range for every page: few large ones */
-    FACTS_MAX = 128,  /* reported at once */
+    FACTS_MAX = 128, /* reported at once */
     BACKOFF_BASE_MS = 100,
     BACKOFF_CAP_MS = 5000,
     LIST_TIMEOUT_MS = 10000,
@@ -38,6 +37,7 @@ struct yr_follow {
     bool is_confirmed; /* the watch behind the list has caught up */
     bool is_in_callback;
     bool is_stopped;
+    bool wants_list; /* as soon as the one under way is over */
     yr_backoff backoff;
     yr_timer retry;
     yr_timer confirmation; /* by when a watch must have caught up */
@@ -209,6 +209,9 @@ static void list_ended(yr_follow *follow)
     follow->page_key = NULL;
     yr_backoff_reset(&follow->backoff);
     start_watch(follow);
+    if (follow->wants_list) {
+        yr_timer_start(follow->driver->io, &follow->retry, 0);
+    }
     if (!report_stale(follow, false, NULL)) {
         return;
     }
@@ -279,7 +282,7 @@ static void on_page(void *context, const yurpc_etcd_reply *reply, const yurpc_er
 static void list_page(yr_follow *follow)
 {
     yurpc_etcd_op_options options = YURPC_ETCD_OP_OPTIONS_INIT;
-    options.limit = PAGE_LEN;
+    options.limit = follow->driver->page_len;
     options.timeout_ms = LIST_TIMEOUT_MS;
     yurpc_bytes first = yr_bytes_of_text(follow->first);
     yurpc_etcd_op range = {.kind = YURPC_ETCD_RANGE, .key = first, .options = &options};
@@ -305,6 +308,7 @@ static void list_page(yr_follow *follow)
 
 static void start_list(yr_follow *follow)
 {
+    follow->wants_list = false;
     yr_timer_stop(follow->driver->io, &follow->retry);
     yr_timer_stop(follow->driver->io, &follow->confirmation);
     /* No change may be reported while listing: the list is not older than what was reported
@@ -400,6 +404,8 @@ void yr_etcd_driver_relist(yr_follow *follow)
 {
     if (follow->listing == NULL) {
         yr_timer_start(follow->driver->io, &follow->retry, 0);
+    } else {
+        follow->wants_list = true;
     }
 }
 

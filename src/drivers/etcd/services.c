@@ -7,7 +7,7 @@
 
 #include <stdlib.h>
 
-enum { PAGE_LEN = 50000, SERVICES_MAX = 1000000 };
+enum { SERVICES_MAX = 1000000 };
 
 typedef struct counted {
     char *service;
@@ -67,7 +67,7 @@ static yurpc_status count_key(listing *all, yurpc_bytes key)
     if (all->count == SERVICES_MAX) {
         return YURPC_TOO_LARGE;
     }
-    if (all->count == all->cap) {
+    if (all->services == NULL || all->count == all->cap) {
         size_t cap = all->cap > 0 ? all->cap * 2 : 64;
         counted *services = yr_realloc(all->services, cap * sizeof *services);
         if (services == NULL) {
@@ -121,7 +121,7 @@ static void list_page(listing *all)
 {
     static const char behind[] = "/rpc0"; /* '0' follows '/' */
     yurpc_etcd_op_options options = YURPC_ETCD_OP_OPTIONS_INIT;
-    options.limit = PAGE_LEN;
+    options.limit = all->driver->page_len;
     options.is_keys_only = true;
     options.revision = all->revision;
     options.range_end = yr_bytes(behind, sizeof behind - 1);

@@ -1,0 +1,207 @@
+/* What a registry may do to those who trust it, one named trouble each, on the virtual clock.
+ */
+#include "drivers/etcd/etcd_driver.h"
+#include "sim/fleet.h"
+#include "yr_test.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define SERVICE "com.acme.UserService:1.0"
+
+enum { SOON_MS = 1000, RECOVERY_MS = 10000, BEAT_MS = 10000, LONG_MS = 30000 };
+
+static void a_put_that_takes_effect_after_leaving_is_undone(void **state)
+{
+    (void)state;
+    yr_fleet *fleet = yr_fleet_new(1, false);
+    yr_process *provider = yr_fleet_start(fleet, "provider");
+    yr_process_register(provider, SERVICE, 2);
+    yr_sim_run_for(fleet->sim, SOON_MS);
+    yr_fake_rule rule = {
+        .method = "Txn", .times = 1, .action = YR_FAKE_DELAY, .number = SOON_MS};
+    yr_fake_etcd_add_rule(fleet->etcd, &rule);
+    yr_wanted *wanted = yr_process_register(provider, SERVICE, 1);
+    yr_sim_run_for(fleet->sim, 10);
+    yr_sim_reset_connections(provider->host); /* its put is on its way, and alone */
+    yr_sim_run_for(fleet->sim, SOON_MS / 2);
+    yr_process_unregister(provider, wanted);
+    yr_sim_run_for(fleet->sim, SOON_MS);
+    assert_null(yr_fleet_settle(fleet, SERVICE, SOON_MS));
+    yr_sim_run_for(fleet->sim, LONG_MS);
+    assert_null(yr_fleet_settle(fleet, SERVICE, 1));
+    assert_int_equal(provider->registry->provider.claims.count, 1);
+    yr_fleet_free(fleet);
+}
+
+/* C33 */
+static void leases_that_the_registry_does_not_know_are_not_asked_for_without_pause(void **state)
+{
+    (void)state;
+    yr_fleet *fleet = yr_fleet_new(1, false);
+    yr_fake_rule rule = {.method = "Txn",
+                         .action = YR_FAKE_STATUS,
+                         .code = 5,
+                         .text = "etcdserver: requested lease not found"};
+    yr_fake_etcd_add_rule(fleet->etcd, &rule);
+    yr_process_register(yr_fleet_start(fleet, "provider"), SERVICE, 1);
+    yr_sim_run_for(fleet->sim, RECOVERY_MS);
+    assert_in_range(yr_fake_etcd_count_requests(fleet->etcd, "LeaseGrant", 0), 2, 20);
+    yr_fake_etcd_clear_rules(fleet->etcd);
+    assert_null(yr_fleet_settle(fleet, SERVICE, RECOVERY_MS));
+    yr_fleet_free(fleet);
+}
+
+/* ---- What stands in the registry ---- */
+
+static const char odd_value[] =
+    "{\"serviceName\":\"com.acme.UserService\",\"serviceVersion\":\"1.0\","
+    "\"serviceHost\":\"10.0.0.2\",\"servicePort\":9,\"serviceGroup\":\"default\"}";
+
+static void a_bad_value_is_counted_each_time_and_named_once(void **state)
+{
+    (void)state;
+    enum { BEATS = 6 };
+    static const char bad_key[] = "/rpc/" SERVICE "/10.0.0.1:8";
+    static const char odd_key[] = "/rpc/" SERVICE "/10.0.0.1:9";
+    yr_fleet *fleet = yr_fleet_new(1, false);
+    yr_process *consumer = yr_fleet_start(fleet, "consumer");
+    yr_view *view = yr_process_follow(consumer, SERVICE);
+    for (int beat = 0; beat < BEATS; beat++) {
+        int64_t lease = yr_fake_etcd_grant(fleet->etcd, 30);
+        yr_fake_etcd_put(fleet->etcd, bad_key, "not json", lease);
+        yr_fake_etcd_put(fleet->etcd, odd_key, odd_value, lease);
+        yr_sim_run_for(fleet->sim, BEAT_MS);
+    }
+    const yr_counters *counters = &consumer->registry->core.counters;
+    assert_in_range(counters->skipped, BEATS, 3 * BEATS); /* lists name it, too */
+    assert_in_range(counters->mismatches, BEATS, 3 * BEATS);
+    assert_int_equal(consumer->warnings, 2);
+    assert_string_equal(yr_view_list(view), "10.0.0.2:9 ");
+    yr_fake_etcd_put(fleet->etcd, bad_key, "not json either", 0);
+    yr_sim_run_for(fleet->sim, SOON_MS);
+    assert_int_equal(consumer->warnings, 3);
+    yr_fleet_free(fleet);
+}
+
+static void a_beat_counts_as_a_change_that_changes_nothing(void **state)
+{
+    (void)state;
+    static const char key[] = "/rpc/" SERVICE "/10.0.0.2:9";
+    yr_fleet *fleet = yr_fleet_new(1, false);
+    yr_process *consumer = yr_fleet_start(fleet, "consumer");
+    yr_process_follow(consumer, SERVICE);
+    yr_sim_run_for(fleet->sim, SOON_MS);
+    yr_fake_etcd_put(fleet->etcd, key, odd_value, 0);
+    yr_fake_etcd_put(fleet->etcd, key, odd_value, 0);
+    yr_fake_etcd_put(fleet->etcd, key, odd_value, 0);
+    yr_sim_run_for(fleet->sim, SOON_MS);
+    assert_int_equal(consumer->registry->core.counters.changes, 3);
+    assert_int_equal(consumer->registry->core.counters.unchanged, 2);
+    yr_fleet_free(fleet);
+}
+
+/* ---- Lists ---- */
+
+static void what_changed_during_an_outage_is_no_repair(void **state)
+{
+    (void)state;
+    yr_fleet *fleet = yr_fleet_new(1, false);
+    yr_process *consumer = yr_fleet_start(fleet, "consumer");
+    yr_process *provider = yr_fleet_start(fleet, "provider");
+    yr_process_follow(consumer, SERVICE);
+    yr_sim_run_for(fleet->sim, SOON_MS);
+    yr_sim_cut_host(consumer->host);
+    yr_sim_run_for(fleet->sim, 2 * YR_FLEET_RECONCILE_MS); /* the periodic list is due */
+    yr_process_register(provider, SERVICE, 1);
+    yr_sim_run_for(fleet->sim, SOON_MS);
+    yr_sim_heal_all(fleet->sim);
+    assert_null(yr_fleet_settle(fleet, SERVICE, RECOVERY_MS));
+    assert_int_equal(consumer->registry->core.counters.reconcile_repairs, 0);
+    yr_fleet_free(fleet);
+}
+
+/* D56, and what a page more adds to it. */
+static void a_list_of_many_pages_is_one_moment(void **state)
+{
+    (void)state;
+    enum { PAGE_LEN = 3, NODES = 10 };
+    yr_fleet *fleet = yr_fleet_new(1, false);
+    yr_process *provider = yr_fleet_start(fleet, "provider");
+    yr_process *second = yr_fleet_start(fleet, "second");
+    for (int i = 0; i < YR_FLEET_WANTED_MAX; i++) {
+        yr_process_register(provider, SERVICE, (uint16_t)(20 + i));
+        yr_process_register(second, SERVICE, (uint16_t)(40 + i));
+    }
+    yr_sim_run_for(fleet->sim, SOON_MS);
+    yr_process *consumer = yr_fleet_start(fleet, "consumer");
+    consumer->registry->core.driver->page_len = PAGE_LEN;
+    yr_sim_run_for(fleet->sim, SOON_MS);
+    yr_fake_etcd_forget_requests(fleet->etcd);
+    yr_view *view = yr_process_follow(consumer, SERVICE);
+    yr_sim_run_for(fleet->sim, 10); /* some pages are there: those to come must not see this */
+    yr_process_unregister(provider, &provider->wanted[0]);
+    yr_process_unregister(second, &second->wanted[YR_FLEET_WANTED_MAX - 1]);
+    assert_null(yr_fleet_settle(fleet, SERVICE, SOON_MS));
+    assert_int_equal(view->ups, 2 * YR_FLEET_WANTED_MAX); /* as it was, and then as it is */
+    assert_int_equal(view->downs, 2);
+    size_t pages = yr_fake_etcd_count_requests(fleet->etcd, "Range", 0);
+    assert_in_range(pages, 2 * YR_FLEET_WANTED_MAX / PAGE_LEN, NODES);
+    yr_fleet_free(fleet);
+}
+
+static void a_list_whose_moment_is_compacted_away_begins_anew(void **state)
+{
+    (void)state;
+    enum { PAGE_LEN = 3 };
+    for (int64_t delay = 0; delay < 40; delay++) {
+        yr_fleet *fleet = yr_fleet_new((uint64_t)delay + 1, false);
+        yr_process *provider = yr_fleet_start(fleet, "provider");
+        for (int i = 0; i < YR_FLEET_WANTED_MAX; i++) {
+            yr_process_register(provider, SERVICE, (uint16_t)(20 + i));
+        }
+        yr_process *consumer = yr_fleet_start(fleet, "consumer");
+        consumer->registry->core.driver->page_len = PAGE_LEN;
+        yr_sim_run_for(fleet->sim, SOON_MS);
+        yr_view *view = yr_process_follow(consumer, SERVICE);
+        yr_sim_run_for(fleet->sim, delay);
+        yr_fake_etcd_delete(fleet->etcd, "/rpc/" SERVICE "/10.0.0.1:21");
+        yr_fake_etcd_compact(fleet->etcd, 0);
+        assert_null(yr_fleet_settle(fleet, SERVICE, SOON_MS));
+        assert_in_range(view->ups, YR_FLEET_WANTED_MAX, YR_FLEET_WANTED_MAX + 1);
+        yr_fleet_free(fleet);
+    }
+}
+
+/* What was asked for while a list was under way is asked for again behind it. */
+static void a_list_asked_for_during_a_list_comes_behind_it(void **state)
+{
+    (void)state;
+    yr_fleet *fleet = yr_fleet_new(1, false);
+    yr_process *consumer = yr_fleet_start(fleet, "consumer");
+    yr_sim_run_for(fleet->sim, SOON_MS);
+    yr_fake_etcd_forget_requests(fleet->etcd);
+    yr_view *view = yr_process_follow(consumer, SERVICE);
+    yr_driver_etcd.relist(view->entry->follow);
+    yr_driver_etcd.relist(view->entry->follow);
+    yr_sim_run_for(fleet->sim, SOON_MS);
+    assert_int_equal(yr_fake_etcd_count_requests(fleet->etcd, "Range", 0), 2);
+    assert_int_equal(consumer->registry->core.counters.lists, 2);
+    yr_fleet_free(fleet);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_put_that_takes_effect_after_leaving_is_undone),
+        cmocka_unit_test(
+            leases_that_the_registry_does_not_know_are_not_asked_for_without_pause),
+        cmocka_unit_test(a_bad_value_is_counted_each_time_and_named_once),
+        cmocka_unit_test(a_beat_counts_as_a_change_that_changes_nothing),
+        cmocka_unit_test(a_list_of_many_pages_is_one_moment),
+        cmocka_unit_test(a_list_whose_moment_is_compacted_away_begins_anew),
+        cmocka_unit_test(a_list_asked_for_during_a_list_comes_behind_it),
+        cmocka_unit_test(what_changed_during_an_outage_is_no_repair),
+    };
+    return cmocka_run_group_tests_name("troubles", tests, NULL, NULL);
+}
