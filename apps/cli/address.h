@@ -16,7 +16,10 @@ typedef struct cli_address {
 /* Read @p text. False: has said on stderr what is wrong. */
 bool cli_address_parse(const char *text, cli_address *ret_address);
 
-/* Whether @p host reaches only the machine itself: localhost, 127.0.0.0/8, ::1. */
+/*
+ * Whether @p host reaches only the machine itself: localhost, 127.0.0.0/8, ::1; and 0.0.0.0
+ * and ::, where a server may listen, but who connects there reaches itself.
+ */
 bool cli_host_is_loopback(const char *host);
 
 #endif /* CLI_ADDRESS_H */

@@ -38,7 +38,7 @@ static void *attempt_run(void *context)
 
 /*
  * Wait until the attempt has ended. An interrupted one gets a moment to end, so that it can be
- * undone; false: it did not.
+ * undone; false: it did not, or a second signal came.
  */
 static bool attempt_wait(const attempt *self, int signals, bool *ret_is_interrupted)
 {
@@ -48,14 +48,19 @@ static bool attempt_wait(const attempt *self, int signals, bool *ret_is_interrup
     };
     *ret_is_interrupted = false;
     for (;;) {
-        int n = poll(fds, *ret_is_interrupted ? 1 : 2, *ret_is_interrupted ? GRACE_MS : -1);
+        int n = poll(fds, 2, *ret_is_interrupted ? GRACE_MS : -1);
         if (n < 0 && errno == EINTR) {
             continue;
         }
         if (n <= 0 || fds[0].revents != 0) {
             return n > 0;
         }
-        *ret_is_interrupted = cli_signals_next(signals) != 0 || *ret_is_interrupted;
+        if (cli_signals_next(signals) != 0) {
+            if (*ret_is_interrupted) {
+                return false;
+            }
+            *ret_is_interrupted = true;
+        }
     }
 }
 

@@ -124,6 +124,8 @@ static void loopback_is_recognised(void **state)
     assert_true(cli_host_is_loopback("127.0.0.1"));
     assert_true(cli_host_is_loopback("127.9.9.9"));
     assert_true(cli_host_is_loopback("::1"));
+    assert_true(cli_host_is_loopback("0.0.0.0"));
+    assert_true(cli_host_is_loopback("::"));
     assert_false(cli_host_is_loopback("10.0.0.127"));
     assert_false(cli_host_is_loopback("localhost.example"));
 }
