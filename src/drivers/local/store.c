@@ -99,8 +99,9 @@ yurpc_status yr_local_store_fail(yr_local_store *store, yurpc_error **ret_error)
         store->is_suspect = true;
         store->is_broken = true;
         return yr_error_set(ret_error, YURPC_CORRUPT, -1,
-                            "the registry's file %s is damaged (%s): move it away, with its "
-                            "-wal and -shm, and a new one is made",
+                            "the registry's file %s is damaged, or another program's (%s): "
+                            "give another path, or move it away with its -wal and -shm, and a "
+                            "new one is made",
                             store->file, text);
     case SQLITE_READONLY:
     case SQLITE_PERM:
