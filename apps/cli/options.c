@@ -13,9 +13,9 @@ typedef struct option option;
 struct option {
     const char *name;  /* without the dashes */
     char letter;       /* 0: none */
+    unsigned takes;    /* 0: every command takes it */
     const char *value; /* what stands for the value in the help; NULL: a flag */
     const char *help;
-    unsigned takes; /* 0: every command takes it */
     bool (*set)(cli_options *options, const option *self, const char *value);
     size_t offset; /* of the field, for the plain kinds */
     long min, max; /* of a number */
@@ -103,31 +103,31 @@ static bool set_check(cli_options *options, const option *self, const char *valu
 
 /* clang-format off */
 static const option table[] = {
-    {"ttl", 0, "S", "seconds until a frozen provider is dropped (30)", CLI_TAKES_TTL,
+    {"ttl", 0, CLI_TAKES_TTL, "S", "seconds until a frozen provider is dropped (30)",
      set_number, offsetof(cli_options, ttl_s), 5, 86400},
-    {"group", 0, "G", "the group of instances", CLI_TAKES_GROUP,
+    {"group", 0, CLI_TAKES_GROUP, "G", "the group of instances",
      set_text, offsetof(cli_options, group), 0, 0},
-    {"weight", 0, "N", "the share of the load, 1 to 1000 (100)", CLI_TAKES_WEIGHT,
+    {"weight", 0, CLI_TAKES_WEIGHT, "N", "the share of the load, 1 to 1000 (100)",
      set_number, offsetof(cli_options, weight), 1, 1000},
-    {"meta", 0, "K=V", "an entry of the metadata; may be repeated", CLI_TAKES_META,
+    {"meta", 0, CLI_TAKES_META, "K=V", "an entry of the metadata; may be repeated",
      set_meta, 0, 0, 0},
-    {"check", 0, "HOW", "CMD is ready when: tcp, http:PATH or none (tcp)", CLI_TAKES_CHECK,
+    {"check", 0, CLI_TAKES_CHECK, "HOW", "CMD is ready when: tcp, http:PATH or none (tcp)",
      set_check, 0, 0, 0},
-    {"registry", 'r', "NAME", "etcd or local (YURPC_REGISTRY; etcd)", 0,
+    {"registry", 'r', 0, "NAME", "etcd or local (YURPC_REGISTRY; etcd)",
      set_text, offsetof(cli_options, registry), 0, 0},
-    {"address", 'a', "ADDRESS", "where it is (YURPC_ADDRESS; http://localhost:2379)", 0,
+    {"address", 'a', 0, "ADDRESS", "where it is (YURPC_ADDRESS; http://localhost:2379)",
      set_text, offsetof(cli_options, address), 0, 0},
-    {"config", 'c', "FILE", "an application.properties (YURPC_CONFIG; none)", 0,
+    {"config", 'c', 0, "FILE", "an application.properties (YURPC_CONFIG; none)",
      set_text, offsetof(cli_options, config), 0, 0},
-    {"output", 'o', "FORMAT", "table, json or address (table)", 0,
+    {"output", 'o', 0, "FORMAT", "table, json or address (table)",
      set_output, 0, 0, 0},
-    {"timeout", 0, "MS", "how long to wait for the registry (10000)", 0,
+    {"timeout", 0, 0, "MS", "how long to wait for the registry (10000)",
      set_number, offsetof(cli_options, timeout_ms), 100, 600000},
-    {"verbose", 'v', NULL, "say on stderr what happens; twice: everything", 0,
+    {"verbose", 'v', 0, NULL, "say on stderr what happens; twice: everything",
      set_flag, offsetof(cli_options, verbosity), 0, 0},
-    {"help", 'h', NULL, "this text", 0,
+    {"help", 'h', 0, NULL, "this text",
      set_flag, offsetof(cli_options, wants_help), 0, 0},
-    {"version", 0, NULL, "the version", 0,
+    {"version", 0, 0, NULL, "the version",
      set_flag, offsetof(cli_options, wants_version), 0, 0},
 };
 /* clang-format on */

@@ -43,7 +43,7 @@ yr_map_node *yr_map_find(const yr_map *map, yurpc_bytes key)
 static void grow(yr_map *map)
 {
     size_t count = map->bucket_count * 2;
-    yr_map_node **buckets = yr_calloc(count, sizeof *buckets);
+    yr_map_node **buckets = yr_calloc(count, sizeof(yr_map_node *));
     if (buckets == NULL) {
         return; /* slower, not wrong */
     }

@@ -359,7 +359,10 @@ static yurpc_status watch_message_read(yr_watch_message *message, yurpc_bytes by
     message->reason = in->cancel_reason;
     message->events = yr_arena_alloc_array(arena, in->n_events, sizeof *message->events);
     message->event_count = in->n_events;
-    yurpc_status status = message->events == NULL ? arena->failure : YURPC_OK;
+    if (message->events == NULL) {
+        return arena->failure;
+    }
+    yurpc_status status = YURPC_OK;
     for (size_t i = 0; i < in->n_events && status == YURPC_OK; i++) {
         status = read_event(in->events[i], &message->events[i], arena);
     }

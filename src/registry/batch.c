@@ -162,7 +162,7 @@ yurpc_status yr_batch_settle(yr_batch *batch, const yurpc_snapshot *current,
         settle_item(batch, item, yr_snapshot_find(current, item->key), &result);
     }
     if (batch->is_list) {
-        at = add_missing(current, at, NULL, &result);
+        (void)add_missing(current, at, NULL, &result);
     }
     *ret_result = result;
     return YURPC_OK;

@@ -269,7 +269,7 @@ yurpc_status yr_instance_decode(yurpc_bytes service, yurpc_bytes node, yurpc_byt
                             "its value has %zu bytes, at most %d are read", value.len,
                             YR_INSTANCE_VALUE_MAX);
     }
-    node_key key;
+    node_key key = {.port = 0};
     yurpc_status status = read_identity(service, node, &key, ret_error);
     if (status != YURPC_OK) {
         return status;

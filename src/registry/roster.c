@@ -214,6 +214,7 @@ static yurpc_status row_take_parents(node_row *row, node_row *below)
 {
     yurpc_status status = YURPC_OK;
     size_t pieces = pieces_of(below->count);
+    YR_ASSERT(pieces == 0 || below->nodes != NULL);
     for (size_t i = 0; i < pieces && status == YURPC_OK; i++) {
         size_t from = below->count * i / pieces;
         size_t to = below->count * (i + 1) / pieces;

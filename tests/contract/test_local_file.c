@@ -472,7 +472,6 @@ static void a_stuck_writer_delays_nobody_beyond_the_deadline(void **state)
     assert_services(&subject, "svc:1.0=1");
 
     bool is_over = false;
-    begun_ms = yr_stage_now_ms(stage);
     yr_backend_now->ops->close(subject.driver, 500, on_closed, &is_over);
     yr_stage_await(stage, is_true, &is_over, 1500, "the driver is closed");
     stage->open_count--;

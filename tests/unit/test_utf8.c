@@ -46,8 +46,8 @@ static void malformed_text_is_refused(void **state)
         "\xff",
         "12345678\xff",
         "1234567\xc3",
-        "12345678\xe4\xb8\xad"
-        "1\xff",
+        ("12345678\xe4\xb8\xad"
+         "1\xff"),
     };
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         assert_false(yr_utf8_is_valid(yr_bytes_of_text(texts[i])));

@@ -458,7 +458,7 @@ static void descriptors_are_closed_on_exec(void **state)
     int checked = 0;
     for (int fd = 3; fd < 64; fd++) {
         int flags = fcntl(fd, F_GETFD);
-        struct sockaddr_storage address;
+        struct sockaddr_storage address = {.ss_family = AF_UNSPEC};
         socklen_t size = sizeof address;
         if (flags >= 0 && getsockname(fd, (struct sockaddr *)&address, &size) == 0 &&
             address.ss_family == AF_INET) {
