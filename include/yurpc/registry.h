@@ -75,7 +75,9 @@ YURPC_API YURPC_NODISCARD yurpc_status yurpc_registry_open(const yurpc_registry_
  * Unregister everything, end the lease, and free @p registry with all registrations, services
  * and watches that came from it. Takes at most 3 s, also when the registry cannot be reached.
  * NULL is allowed. Called from a callback of the handle it returns at once and the rest is done
- * later.
+ * later. It does not wait for the callback of a watch that is running on the callback thread:
+ * stop the watch first where that matters. Calls that wait in other threads return
+ * YURPC_CLOSED or YURPC_CANCELED; none may be begun any more.
  */
 YURPC_API void yurpc_registry_close(yurpc_registry *registry);
 
@@ -258,7 +260,12 @@ YURPC_API int yurpc_registry_fd(const yurpc_registry *registry);
  */
 YURPC_API int yurpc_registry_timeout_ms(const yurpc_registry *registry);
 
-/** Do what is due, without waiting. Callbacks run inside. Always on the same thread. */
+/**
+ * Do what is due, without waiting. Callbacks run inside. Always on the same thread.
+ *
+ * @retval YURPC_CLOSED  a callback had closed the handle, which is freed now: it must not be
+ *                       used any more. Until then, go on stepping.
+ */
 YURPC_API YURPC_NODISCARD yurpc_status yurpc_registry_step(yurpc_registry *registry);
 
 YURPC_END_DECLS

@@ -203,6 +203,13 @@ void yr_wait_signal(yr_wait *wait)
     YR_ASSERT(failed == 0);
 }
 
+void yr_wait_block(yr_wait *wait)
+{
+    while (sem_wait(&wait->semaphore) != 0) {
+        YR_ASSERT(errno == EINTR);
+    }
+}
+
 yurpc_status yr_loop_check_wait(const yr_loop *loop)
 {
     if (yr_loop_is_forked(loop)) {
@@ -218,9 +225,7 @@ yurpc_status yr_loop_wait(yr_loop *loop, yr_wait *wait)
         return status;
     }
     if (loop->has_thread) {
-        while (sem_wait(&wait->semaphore) != 0) {
-            YR_ASSERT(errno == EINTR);
-        }
+        yr_wait_block(wait);
         return YURPC_OK;
     }
     while (!wait->is_done && run_on_caller(loop, true)) {

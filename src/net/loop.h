@@ -54,6 +54,10 @@ void yr_wait_deinit(yr_wait *wait);
 /* Loop only: let the waiter go on. Once. */
 void yr_wait_signal(yr_wait *wait);
 
+/* Wait for the signal of a loop that has a thread, which may be gone when it comes: touches
+ * nothing but @p wait. Not on the loop thread. */
+void yr_wait_block(yr_wait *wait);
+
 /*
  * Wait for the signal, without limit: whatever will signal must have a deadline of its own. A
  * loop without a thread is run by the waiter. YURPC_WOULD_DEADLOCK on the loop thread,

@@ -26,10 +26,15 @@ yurpc_status yr_request_run(yurpc_registry *handle, yr_request *request, yr_task
     request->error = NULL;
     yr_task_init(&request->task, fn, request);
     yr_wait_init(&request->wait);
-    if (yr_io_post(yr_loop_io(handle->loop), &request->task)) {
+    bool is_host_driven = handle->is_host_driven;
+    bool is_posted = yr_io_post(yr_loop_io(handle->loop), &request->task);
+    YR_ASSERT(is_posted);
+    if (is_host_driven) {
         status = yr_loop_wait(handle->loop, &request->wait);
+        YR_ASSERT(status == YURPC_OK);
+    } else {
+        yr_wait_block(&request->wait); /* another thread may be closing the handle */
     }
-    YR_ASSERT(status == YURPC_OK);
     yr_wait_deinit(&request->wait);
     if (ret_error != NULL && request->status != YURPC_OK) {
         *ret_error = request->error;
@@ -173,6 +178,9 @@ static void on_closed(void *context)
         return;
     }
     yr_loop *loop = handle->loop;
+    if (handle->is_gone != NULL) {
+        *handle->is_gone = true;
+    }
     handle_free(handle);
     yr_loop_free(loop); /* we are on it: it goes when this callback has returned */
 }
@@ -278,6 +286,12 @@ yurpc_status yurpc_registry_step(yurpc_registry *registry)
     if (status != YURPC_OK) {
         return status;
     }
+    bool is_gone = false;
+    registry->is_gone = &is_gone;
     yr_loop_step(registry->loop);
+    if (is_gone) {
+        return YURPC_CLOSED;
+    }
+    registry->is_gone = NULL;
     return YURPC_OK;
 }

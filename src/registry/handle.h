@@ -22,6 +22,7 @@ struct yurpc_registry {
     bool is_host_driven;
     yr_task close_task;
     yr_wait *closed; /* who waits for the end of closing; NULL: nobody */
+    bool *is_gone;   /* the host's step under way, which is told when the handle is freed */
 };
 
 struct yurpc_service {

@@ -326,6 +326,9 @@ void yr_provider_drain(yr_provider *provider, int64_t timeout_ms, yr_done_fn *do
                        void *context)
 {
     provider->is_closing = true;
+    yurpc_error *error = yr_error_new(YURPC_CLOSED, -1, "the registry handle was closed");
+    yr_enrolments_failed(provider, YURPC_CLOSED, error);
+    yurpc_error_free(error);
     provider->drained = done;
     provider->drained_context = context;
     yr_timer_stop(provider->core->io, &provider->retry_timer);
