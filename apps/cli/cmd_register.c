@@ -55,12 +55,11 @@ static bool attempt_wait(const attempt *self, int signals, bool *ret_is_interrup
         if (n <= 0 || fds[0].revents != 0) {
             return n > 0;
         }
-        if (cli_signals_next(signals) != 0) {
-            if (*ret_is_interrupted) {
-                return false;
-            }
-            *ret_is_interrupted = true;
+        bool is_signal = cli_signals_next(signals) != 0;
+        if (is_signal && *ret_is_interrupted) {
+            return false;
         }
+        *ret_is_interrupted = is_signal || *ret_is_interrupted;
     }
 }
 
