@@ -12,6 +12,15 @@ enum { CHECK_TIMEOUT_MS = 10000 };
 
 /* ---- History ---- */
 
+/* What we knew of the store is not true any more. */
+static void begin_anew(yr_etcd *client, int64_t revision_was, int64_t revision_is)
+{
+    if (client->events.on_regressed != NULL) {
+        client->events.on_regressed(client->context, revision_was, revision_is);
+    }
+    yr_watch_hub_on_regressed(&client->hub, revision_is);
+}
+
 bool yr_etcd_note(yr_etcd *client, const yr_header *header, const yr_history *sent,
                   bool is_linearizable)
 {
@@ -30,10 +39,7 @@ bool yr_etcd_note(yr_etcd *client, const yr_header *header, const yr_history *se
     yr_log_write(&client->log, YURPC_LOG_WARN, "etcd",
                  "registry state regressed rev %" PRId64 " -> %" PRId64, revision_was,
                  header->revision);
-    if (client->events.on_regressed != NULL) {
-        client->events.on_regressed(client->context, revision_was, header->revision);
-    }
-    yr_watch_hub_on_regressed(&client->hub, header->revision);
+    begin_anew(client, revision_was, header->revision);
     return true;
 }
 
@@ -85,6 +91,18 @@ static void report_connection(yr_etcd *client, bool is_connected, const yurpc_er
     if (client->events.on_connection != NULL && !client->is_closing) {
         client->events.on_connection(client->context, is_connected, error);
     }
+}
+
+static void on_replaced(void *context, const yr_header *header)
+{
+    yr_etcd *client = context;
+    yr_header was = client->history.seen;
+    yr_log_write(&client->log, YURPC_LOG_WARN, "etcd",
+                 "cluster %" PRIx64 " was replaced by cluster %" PRIx64, was.cluster_id,
+                 header->cluster_id);
+    client->history.seen = *header;
+    client->history.breaks++;
+    begin_anew(client, was.revision, header->revision);
 }
 
 static void on_up(void *context)
@@ -140,7 +158,7 @@ yurpc_status yr_etcd_new(yr_io *io, const yr_etcd_options *options,
                          const yr_etcd_events *events, void *context, yr_etcd **ret_client,
                          yurpc_error **ret_error)
 {
-    static const yr_link_events link_events = {on_up, on_down, on_channel_closed};
+    static const yr_link_events link_events = {on_replaced, on_up, on_down, on_channel_closed};
     yr_etcd *client = yr_calloc(1, sizeof *client);
     if (client == NULL) {
         return yr_error_set_status(ret_error, YURPC_NO_MEMORY);

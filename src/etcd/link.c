@@ -187,11 +187,28 @@ static void slot_up(yr_link_slot *slot, const char *version)
     link->server_version = parse_version(version);
     link->failures = 0;
     link->is_failing = false;
+    link->foreign_id = 0;
     yurpc_error_free(link->error);
     link->error = NULL;
     yr_log_write(&link->options.log, YURPC_LOG_INFO, "etcd", "connected to %s, etcd %s",
                  slot->endpoint->name, version == NULL ? "of unknown version" : version);
     link->events.on_up(link->context);
+}
+
+/* Whether all endpoints have for a while belonged to the cluster of @p header. */
+static bool is_replaced(yr_link_slot *slot, const yr_header *header)
+{
+    yr_link *link = slot->link;
+    const yr_endpoints *endpoints = &link->endpoints;
+    if (link->foreign_id != header->cluster_id) {
+        link->foreign_id = header->cluster_id;
+        link->foreign_members = 0;
+        link->foreign_since_ms = now_ms(link);
+    }
+    link->foreign_members |= UINT64_C(1) << (slot->endpoint - endpoints->items);
+    uint64_t all = UINT64_MAX >> (YR_ENDPOINTS_MAX - endpoints->count);
+    return link->foreign_members == all &&
+           now_ms(link) - link->foreign_since_ms >= YR_LINK_REPLACED_MS;
 }
 
 static void slot_is_foreign(yr_link_slot *slot, const yr_header *header)
@@ -224,10 +241,14 @@ static void probe_succeeded(yr_link_slot *slot)
     }
     yr_header header = yr_reply_header(&reply->reply);
     /* What one member knows is not linearizable, so only the cluster can be wrong. */
-    if (yr_history_judge(link->options.history, &header, &slot->sent, false) ==
-        YR_HISTORY_FOREIGN) {
+    bool is_foreign = yr_history_judge(link->options.history, &header, &slot->sent, false) ==
+                      YR_HISTORY_FOREIGN;
+    if (is_foreign && !is_replaced(slot, &header)) {
         slot_is_foreign(slot, &header);
     } else {
+        if (is_foreign) {
+            link->events.on_replaced(link->context, &header);
+        }
         slot_up(slot, reply->reply.version);
     }
     yr_reply_free(reply);

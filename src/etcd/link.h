@@ -6,6 +6,10 @@
  * sent there. After a whole round of failed endpoints there is a pause (exponential backoff,
  * full jitter); so there is after a channel that lived only briefly, lest a server that hangs
  * up at once makes us spin.
+ *
+ * Another cluster than the one first met is refused, so that two are never mixed. But when
+ * every endpoint belongs to one and the same other cluster, for a while, then ours was
+ * replaced.
  */
 #ifndef YR_ETCD_LINK_H
 #define YR_ETCD_LINK_H
@@ -23,11 +27,13 @@ enum {
     YR_LINK_DRAINING_MAX = 8,             /* channels that wait for their last calls */
     YR_LINK_SWEEP_MS = 500,               /* how often they are looked at */
     YR_LINK_FOREIGN_LOG_MS = 3600 * 1000, /* how often a foreign cluster is logged */
+    YR_LINK_REPLACED_MS = 3000, /* that long all endpoints must be another cluster's */
 };
 
 typedef struct yr_link_slot yr_link_slot; /* one channel */
 
 typedef struct yr_link_events {
+    void (*on_replaced)(void *context, const yr_header *header); /* then comes on_up */
     void (*on_up)(void *context);
     void (*on_down)(void *context, const yurpc_error *error); /* also after each failed try */
     void (*on_closed)(void *context, const yr_grpc_channel *channel); /* calls ended silently */
@@ -57,6 +63,9 @@ typedef struct yr_link {
     yurpc_error *error; /* of the last failure; NULL while up */
     bool is_failing;    /* a failure was logged and there was no success since */
     int64_t foreign_logged_ms;
+    uint64_t foreign_id; /* the other cluster that was met last; 0: none since we were up */
+    uint64_t foreign_members; /* which endpoints belong to it: a bit each */
+    int64_t foreign_since_ms;
     uint32_t server_version; /* of the endpoint: 3.4.23 is 30423; 0: unknown */
 } yr_link;
 

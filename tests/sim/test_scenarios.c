@@ -195,6 +195,28 @@ static void a_registry_wiped_to_the_same_revision_has_everything_again(void **st
     end(&scene);
 }
 
+/* Other flags, another volume: even the cluster's id is a new one, and its revision is higher.
+ */
+static void a_replaced_cluster_has_everything_again(void **state)
+{
+    (void)state;
+    stage scene = set();
+    yr_fleet *fleet = scene.fleet;
+    int64_t revision = yr_fake_etcd_revision(fleet->etcd);
+    yr_fake_etcd_free(fleet->etcd);
+    yr_fake_etcd_options options = {.cluster_id = 42};
+    assert_ok(yr_fake_etcd_new(yr_sim_host_io(fleet->etcd_host), "etcd", 2379, &options,
+                               &fleet->etcd));
+    while (yr_fake_etcd_revision(fleet->etcd) < revision + 10) {
+        yr_fake_etcd_put(fleet->etcd, "/other", "x", 0);
+    }
+    run_for(&scene, RECOVERY_MS);
+    assert_string_equal(yr_fleet_registered(fleet, SERVICE), "10.0.0.1:1 ");
+    assert_true(yr_view_becomes(scene.view, "10.0.0.1:1 ", 1));
+    assert_null(yr_fleet_settle(fleet, SERVICE, 1));
+    end(&scene);
+}
+
 static void a_short_restart_of_the_registry_changes_no_list(void **state)
 {
     (void)state;
@@ -411,6 +433,7 @@ int main(void)
         cmocka_unit_test(a_key_overwritten_by_hand_is_repaired),
         cmocka_unit_test(a_wiped_registry_has_everything_again),
         cmocka_unit_test(a_registry_wiped_to_the_same_revision_has_everything_again),
+        cmocka_unit_test(a_replaced_cluster_has_everything_again),
         cmocka_unit_test(a_short_restart_of_the_registry_changes_no_list),
         cmocka_unit_test(a_registry_away_for_longer_than_the_ttl_leaves_the_list_as_it_was),
         cmocka_unit_test(a_lost_connection_resumes_without_missing_a_change),
