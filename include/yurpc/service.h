@@ -162,7 +162,8 @@ YURPC_API YURPC_NODISCARD yurpc_status yurpc_service_watch(yurpc_service *servic
 
 /**
  * Stop and free @p watch; NULL is allowed. When it returns no callback is running nor will run,
- * except when called from the watch's own callback, which is then the last.
+ * except when called from the watch's own callback, which is then the last. Called from a
+ * registration's callback it does not wait for one that is running; it is then the last, too.
  */
 YURPC_API void yurpc_watch_stop(yurpc_watch *watch);
 

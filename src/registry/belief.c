@@ -157,6 +157,9 @@ void yr_belief_announced(yr_provider *provider, yr_claim *claim, int64_t session
         yr_count(&provider->core->counters.announcements, 1);
         yr_backoff_reset(&provider->backoff);
         became_ours(claim);
+        if (!claim->is_doubtful) {
+            yr_guards_excuse(claim);
+        }
     } else if (status == YURPC_OK || status == YURPC_LEASE_LOST) {
         claim->known = YR_CLAIM_ABSENT;
         if (session_id == provider->session.id && status == YURPC_LEASE_LOST) {
@@ -178,10 +181,6 @@ void yr_belief_drained(yr_provider *provider, yr_claim *claim, int64_t session_i
 {
     (void)session_id;
     (void)error;
-    if (provider->is_closing) {
-        yr_provider_drained_one(provider);
-        return;
-    }
     if (was_replaced(provider, claim)) {
         return;
     }
@@ -194,6 +193,16 @@ void yr_belief_drained(yr_provider *provider, yr_claim *claim, int64_t session_i
         claim->known = YR_CLAIM_UNKNOWN;
     }
     yr_provider_touch(provider, claim);
+}
+
+void yr_belief_parted(yr_provider *provider, yr_claim *claim, int64_t session_id,
+                      yurpc_status status, const yurpc_error *error)
+{
+    (void)claim; /* it ends with the session in any case */
+    (void)session_id;
+    (void)status;
+    (void)error;
+    yr_provider_drained_one(provider);
 }
 
 void yr_belief_withdrawn(yr_provider *provider, yr_claim *claim, yurpc_status status,

@@ -18,6 +18,10 @@ void yr_belief_announced(yr_provider *provider, yr_claim *claim, int64_t session
 void yr_belief_drained(yr_provider *provider, yr_claim *claim, int64_t session_id,
                        yurpc_status status, const yurpc_error *error);
 
+/* The same, while closing. */
+void yr_belief_parted(yr_provider *provider, yr_claim *claim, int64_t session_id,
+                      yurpc_status status, const yurpc_error *error);
+
 /* A withdrawal ended. */
 void yr_belief_withdrawn(yr_provider *provider, yr_claim *claim, yurpc_status status,
                          const yurpc_error *error);

@@ -58,6 +58,7 @@ struct yr_claim {
     bool is_drained;       /* the draining value was put, or need not be */
     bool is_doubtful;      /* what was heard during the operation may contradict its result */
     uint64_t list_seen;    /* the guard's list that named the node last */
+    bool is_excused;       /* the guard's next list need not name it: it may be from before */
     yr_list guard_link;    /* in its guard's claims */
     void *guard;           /* who watches the node; NULL: nobody yet */
     int64_t not_before_ms; /* do nothing before: its own last attempt failed */

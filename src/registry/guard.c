@@ -14,7 +14,8 @@ typedef struct yr_guard {
     bool is_wide;      /* follows the whole service */
     yr_list claims;
     size_t claim_count;
-    uint64_t list; /* the number of the list being received, or received last */
+    uint64_t list;      /* the number of the list being received, or received last */
+    yr_timer ask_timer; /* never inside the follow's own callback */
 } yr_guard;
 
 static void schedule_reconcile(yr_guards *guards)
@@ -55,9 +56,18 @@ static void unfollow(yr_guard *guard)
     }
 }
 
+static void on_ask(void *context)
+{
+    const yr_guard *guard = context;
+    if (guard->follow != NULL) {
+        guard->guards->core->ops->relist(guard->follow);
+    }
+}
+
 static void guard_free(yr_guard *guard)
 {
     unfollow(guard);
+    yr_timer_stop(guard->guards->core->io, &guard->ask_timer);
     yr_map_remove(&guard->guards->by_service, &guard->map_node);
     yr_free(guard->service);
     yr_free(guard);
@@ -105,7 +115,13 @@ static void report_absent(yr_guard *guard)
     while (link != &guard->claims) {
         yr_claim *claim = YR_CONTAINER_OF(link, yr_claim, guard_link);
         link = link->next;
-        if (claim->list_seen != guard->list) {
+        if (claim->list_seen == guard->list) {
+            continue;
+        }
+        if (claim->is_excused) {
+            yr_guards_ask(guard->guards, claim);
+            claim->is_excused = false;
+        } else {
             guard->guards->heard(guard->guards->context, claim, NULL);
         }
     }
@@ -126,6 +142,7 @@ static void on_facts(void *context, const yr_facts *facts)
         if (facts->is_list) {
             claim->list_seen = guard->list;
         }
+        claim->is_excused = false;
         guard->guards->heard(guard->guards->context, claim,
                              fact->kind == YR_FACT_PUT ? fact : NULL);
     }
@@ -170,6 +187,7 @@ static yurpc_status guard_new(yr_guards *guards, const yr_claim *claim, yr_guard
     }
     made->guards = guards;
     yr_list_init(&made->claims);
+    yr_timer_init(&made->ask_timer, on_ask, made);
     made->service = yr_memdup0(claim->service.data, claim->service.len);
     if (made->service == NULL) {
         yr_free(made);
@@ -198,7 +216,8 @@ yurpc_status yr_guards_add(yr_guards *guards, yr_claim *claim)
         return status;
     }
     bool is_wide = guard->claim_count > 0;
-    if (guard->follow == NULL || (is_wide && !guard->is_wide)) {
+    bool is_begun = guard->follow == NULL || (is_wide && !guard->is_wide);
+    if (is_begun) {
         status = follow(guard, claim, is_wide);
     }
     if (status != YURPC_OK) {
@@ -211,7 +230,13 @@ yurpc_status yr_guards_add(yr_guards *guards, yr_claim *claim)
     guard->claim_count++;
     claim->guard = guard;
     claim->list_seen = guard->list;
+    claim->is_excused = !is_begun; /* who begins later than the key is put, needs no excuse */
     return YURPC_OK;
+}
+
+void yr_guards_excuse(yr_claim *claim)
+{
+    claim->is_excused = true;
 }
 
 void yr_guards_remove(yr_guards *guards, yr_claim *claim)
@@ -230,8 +255,8 @@ void yr_guards_remove(yr_guards *guards, yr_claim *claim)
 
 void yr_guards_ask(yr_guards *guards, yr_claim *claim)
 {
-    const yr_guard *guard = claim->guard;
-    if (guard != NULL && guard->follow != NULL) {
-        guards->core->ops->relist(guard->follow);
+    yr_guard *guard = claim->guard;
+    if (guard != NULL) {
+        yr_timer_start(guards->core->io, &guard->ask_timer, 0);
     }
 }

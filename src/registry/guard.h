@@ -35,6 +35,12 @@ void yr_guards_deinit(yr_guards *guards);
  * again later. */
 YURPC_NODISCARD yurpc_status yr_guards_add(yr_guards *guards, yr_claim *claim);
 
+/*
+ * @p claim's node was just put: a list that does not name it may be from before. Then another
+ * is asked for.
+ */
+void yr_guards_excuse(yr_claim *claim);
+
 /* Stop watching it. */
 void yr_guards_remove(yr_guards *guards, yr_claim *claim);
 

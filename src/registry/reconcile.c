@@ -99,6 +99,7 @@ static void plan_claim(yr_provider *provider, yr_plan *plan, yr_claim *claim, in
 void yr_reconcile_announce(yr_provider *provider, yr_list *batch, size_t count,
                            yr_announce_mode mode, bool is_draining)
 {
+    yr_claim_done_fn *drained = provider->is_closing ? yr_belief_parted : yr_belief_drained;
     while (count > 0) {
         yr_list part;
         yr_list_init(&part);
@@ -110,8 +111,7 @@ void yr_reconcile_announce(yr_provider *provider, yr_list *batch, size_t count,
         }
         count -= part_count;
         if (yr_announcing_begin(provider, &part, part_count, mode, is_draining,
-                                is_draining ? yr_belief_drained : yr_belief_announced) !=
-            YURPC_OK) {
+                                is_draining ? drained : yr_belief_announced) != YURPC_OK) {
             provider->not_before_ms = yr_io_now_ms(provider->core->io) + PAUSE_MS;
         }
     }

@@ -174,6 +174,14 @@ static void on_state(void *context, yurpc_registration_state state, const yurpc_
 {
     yr_wanted *wanted = context;
     (void)error;
+    bool is_leaving = state == YURPC_DRAINING || state == YURPC_GONE;
+    if (wanted->registration == NULL || is_leaving) {
+        return; /* it leaves, or has left, and the slot may be another's */
+    }
+    must(state != YURPC_LOST || wanted->state == YURPC_REGISTERED ||
+             wanted->state == YURPC_LOST,
+         "what was not registered was lost");
+    wanted->state = state;
     wanted->losses += state == YURPC_LOST;
     wanted->conflicts += state == YURPC_CONFLICT_STATE;
 }
@@ -215,9 +223,9 @@ yr_wanted *yr_process_register(yr_process *process, const char *service, uint16_
 
 void yr_process_unregister(yr_process *process, yr_wanted *wanted)
 {
-    yr_provider_leave(&process->registry->provider, wanted->registration, YR_CLOSE_MS, NULL,
-                      NULL);
+    yurpc_registration *registration = wanted->registration;
     wanted->registration = NULL;
+    yr_provider_leave(&process->registry->provider, registration, YR_CLOSE_MS, NULL, NULL);
 }
 
 /* ---- Consumers ---- */

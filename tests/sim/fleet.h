@@ -43,7 +43,8 @@ typedef struct yr_wanted {
     char service[64];
     uint16_t port;
     uint32_t weight;
-    size_t losses; /* times it was LOST */
+    yurpc_registration_state state; /* told last */
+    size_t losses;                  /* times it was LOST */
     size_t conflicts;
 } yr_wanted;
 

@@ -397,6 +397,29 @@ static bool check_leases(schedule *now)
     return true;
 }
 
+/* Each process knows what it wants, and nothing else is left of what it wanted before. */
+static bool check_counters(const schedule *now)
+{
+    for (size_t i = 0; i < PROVIDERS; i++) {
+        const yr_registry *registry = now->providers[i]->registry;
+        const yr_counters *counters = &registry->core.counters;
+        uint32_t wanted = 0;
+        uint32_t registered = 0;
+        for (size_t j = 0; j < YR_FLEET_WANTED_MAX; j++) {
+            const yurpc_registration *one = now->providers[i]->wanted[j].registration;
+            wanted += one != NULL;
+            registered += one != NULL && yurpc_registration_get_state(one) == YURPC_REGISTERED;
+        }
+        if (counters->registrations != wanted || registry->provider.claims.count != wanted) {
+            return fail(now, "a registration is wanted that is not, or a claim is left");
+        }
+        if (counters->registered != registered) {
+            return fail(now, "the counter of registered instances is wrong");
+        }
+    }
+    return true;
+}
+
 static bool check_quiet(schedule *now)
 {
     yr_fleet *fleet = now->fleet;
@@ -445,7 +468,7 @@ static bool check(schedule *now)
     if (complaint != NULL) {
         return fail(now, complaint);
     }
-    if (!check_quiet(now) || !check_leases(now)) {
+    if (!check_quiet(now) || !check_leases(now) || !check_counters(now)) {
         return false;
     }
     complaint = yr_fleet_settle(now->fleet, service, 1);

@@ -190,6 +190,38 @@ static void a_list_asked_for_during_a_list_comes_behind_it(void **state)
     yr_fleet_free(fleet);
 }
 
+/* The list was made before the key was put, and comes after the put was answered. */
+static void a_list_from_before_does_not_deny_what_came_since(void **state)
+{
+    (void)state;
+    yr_fleet *fleet = yr_fleet_new(1, false);
+    yr_process *provider = yr_fleet_start(fleet, "provider");
+    yr_process_register(provider, SERVICE, 1);
+    yr_process_register(provider, SERVICE, 2); /* the whole service is watched */
+    yr_sim_run_for(fleet->sim, SOON_MS);
+    yr_map_node *node = yr_map_next(&provider->registry->provider.claims, NULL);
+    assert_non_null(node);
+    yr_fake_rule late = {
+        .method = "Range", .times = 1, .action = YR_FAKE_DELAY_ANSWER, .number = SOON_MS};
+    yr_fake_etcd_add_rule(fleet->etcd, &late);
+    yr_guards_ask(&provider->registry->provider.guards,
+                  YR_CONTAINER_OF(node, yr_claim, map_node));
+    yr_sim_run_for(fleet->sim, 100);
+    yr_wanted *wanted = yr_process_register(provider, SERVICE, 3);
+    yr_sim_run_for(fleet->sim, 2 * SOON_MS);
+    assert_int_equal(wanted->losses, 0);
+    assert_int_equal(provider->registry->core.counters.repairs, 0);
+    assert_int_equal(provider->registry->core.counters.announcements, 3);
+    /* The next one is believed. */
+    yr_fake_rule lost = {.method = "Events", .times = 1, .action = YR_FAKE_DROP_EVENTS};
+    yr_fake_etcd_add_rule(fleet->etcd, &lost);
+    yr_fake_etcd_delete(fleet->etcd, "/rpc/" SERVICE "/10.0.0.1:3");
+    yr_sim_run_for(fleet->sim, 2 * YR_FLEET_RECONCILE_MS);
+    assert_int_equal(wanted->losses, 1);
+    assert_null(yr_fleet_settle(fleet, SERVICE, SOON_MS));
+    yr_fleet_free(fleet);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -201,6 +233,7 @@ int main(void)
         cmocka_unit_test(a_list_of_many_pages_is_one_moment),
         cmocka_unit_test(a_list_whose_moment_is_compacted_away_begins_anew),
         cmocka_unit_test(a_list_asked_for_during_a_list_comes_behind_it),
+        cmocka_unit_test(a_list_from_before_does_not_deny_what_came_since),
         cmocka_unit_test(what_changed_during_an_outage_is_no_repair),
     };
     return cmocka_run_group_tests_name("troubles", tests, NULL, NULL);
