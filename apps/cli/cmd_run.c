@@ -21,8 +21,9 @@
 #include <unistd.h>
 
 enum {
-    STOP_GRACE_MS = 10000, /* from SIGTERM to SIGKILL */
-    PATIENCE_MS = 3000,    /* until we say that registering takes long */
+    STOP_GRACE_MS = 10000,     /* from SIGTERM to SIGKILL */
+    CHECK_PATIENCE_MS = 10000, /* until we say that the check has not passed */
+    PATIENCE_MS = 3000,        /* until we say that registering takes long */
     CODE_CANNOT_EXEC = 126,
     CODE_NO_COMMAND = 127,
     CODE_SIGNAL = 128, /* plus the signal's number */
@@ -113,6 +114,7 @@ static void leave(runner *self)
 static void on_passed(runner *self)
 {
     self->passed = -1;
+    self->notice_ms = 0;
     yurpc_register_options options = YURPC_REGISTER_OPTIONS_INIT;
     options.is_background = true;
     options.on_state = cli_provider_on_state;
@@ -128,10 +130,15 @@ static void on_passed(runner *self)
     self->notice_ms = now_ms() + PATIENCE_MS;
 }
 
-/* Silence is no good sign when the registry is away. */
+/* Silence is no good sign when the registry is away, or the address is a mistake. */
 static void notice(runner *self)
 {
     self->notice_ms = 0;
+    if (self->registration == NULL) {
+        cli_say("not registered yet: %s does not pass the check (see --check); trying on",
+                self->provider.address.text);
+        return;
+    }
     yurpc_registry_stats stats = {.size = sizeof stats};
     if (atomic_load(&self->provider.was_registered) ||
         yurpc_registry_get_stats(self->registry, &stats) != YURPC_OK) {
@@ -206,7 +213,9 @@ static int start(runner *self, const cli_options *options)
         return failure == ENOENT ? CODE_NO_COMMAND : CODE_CANNOT_EXEC;
     }
     self->passed = cli_check_start(options->check, &self->provider.address);
-    if (self->passed < 0) {
+    if (self->passed >= 0) {
+        self->notice_ms = now_ms() + CHECK_PATIENCE_MS;
+    } else {
         self->failure = CLI_FAILED;
         ask_to_stop(self);
     }
