@@ -184,6 +184,10 @@ static void the_database_of_another_program_is_refused_and_untouched(void **stat
     assert_int_equal(chmod(stage->address, 0600), 0);
     assert_refused(stage, YURPC_INVALID, "another program");
     execute(stage->address, "DELETE FROM bookmarks");
+    char companion[256];
+    assert_in_range(snprintf(companion, sizeof companion, "%s-sync", stage->address), 1,
+                    sizeof companion - 1);
+    assert_int_equal(access(companion, F_OK), -1); /* nothing is left beside it either */
 }
 
 static void a_newer_schema_is_refused(void **state)

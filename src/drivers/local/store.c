@@ -394,9 +394,6 @@ static yurpc_status configure(yr_local_store *store, yurpc_error **ret_error)
 static yurpc_status open_anew(yr_local_store *store, yurpc_error **ret_error)
 {
     yurpc_status status = yr_local_path_prepare(store->file, ret_error);
-    if (status == YURPC_OK) {
-        status = open_sync(store, ret_error);
-    }
     if (status != YURPC_OK) {
         return status;
     }
@@ -408,6 +405,9 @@ static yurpc_status open_anew(yr_local_store *store, yurpc_error **ret_error)
         if (status == YURPC_OK) {
             status = check_kind(store, &is_blank, ret_error);
         }
+    }
+    if (status == YURPC_OK) {
+        status = open_sync(store, ret_error); /* not beside a file that is not ours */
     }
     if (status == YURPC_OK && is_blank) {
         status = create(store, ret_error);
