@@ -226,11 +226,12 @@ bool yr_wire_take(yr_wire_call *call, int64_t ms, yurpc_bytes *ret_message)
     while (yr_list_is_empty(&call->messages) && call->call != NULL && !call->wire->is_due) {
         call->wire->options.turn(call->wire->options.context);
     }
-    if (yr_list_is_empty(&call->messages)) {
+    yr_list *link = yr_list_take_first(&call->messages);
+    if (link == NULL) {
         return false;
     }
     free_message(call->taken);
-    call->taken = YR_CONTAINER_OF(yr_list_take_first(&call->messages), received, link);
+    call->taken = YR_CONTAINER_OF(link, received, link);
     *ret_message = call->taken->bytes;
     return true;
 }
