@@ -127,6 +127,18 @@ static void report_absent(yr_guard *guard)
     }
 }
 
+/* How a key is now, counts; how it was in between (its old lease's end, our own put) does not.
+ */
+static bool is_overtaken(const yr_facts *facts, size_t index)
+{
+    for (size_t later = index + 1; later < facts->count; later++) {
+        if (yr_bytes_equal(facts->facts[later].node, facts->facts[index].node)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void on_facts(void *context, const yr_facts *facts)
 {
     yr_guard *guard = context;
@@ -136,7 +148,7 @@ static void on_facts(void *context, const yr_facts *facts)
     for (size_t i = 0; i < facts->count; i++) {
         const yr_fact *fact = &facts->facts[i];
         yr_claim *claim = find_claim(guard, fact->node);
-        if (claim == NULL) {
+        if (claim == NULL || is_overtaken(facts, i)) {
             continue;
         }
         if (facts->is_list) {

@@ -245,6 +245,24 @@ static void a_registry_away_for_longer_than_the_ttl_leaves_the_list_as_it_was(vo
     end(&scene);
 }
 
+/* Its old lease expires while it freezes; the deletion is reported together with our new put.
+ */
+static void a_frozen_registry_costs_one_loss_and_not_two(void **state)
+{
+    (void)state;
+    for (int64_t silence = TTL_MS; silence < 4 * (int64_t)TTL_MS; silence += 500) {
+        stage scene = set();
+        run_for(&scene, 500);
+        yr_fake_etcd_set_silent(scene.fleet->etcd, true);
+        run_for(&scene, silence);
+        yr_fake_etcd_set_silent(scene.fleet->etcd, false);
+        run_for(&scene, RECOVERY_MS);
+        assert_null(yr_fleet_settle(scene.fleet, SERVICE, 1));
+        assert_in_range(scene.wanted->losses, 0, 1);
+        end(&scene);
+    }
+}
+
 static void a_lost_connection_resumes_without_missing_a_change(void **state)
 {
     (void)state;
@@ -436,6 +454,7 @@ int main(void)
         cmocka_unit_test(a_replaced_cluster_has_everything_again),
         cmocka_unit_test(a_short_restart_of_the_registry_changes_no_list),
         cmocka_unit_test(a_registry_away_for_longer_than_the_ttl_leaves_the_list_as_it_was),
+        cmocka_unit_test(a_frozen_registry_costs_one_loss_and_not_two),
         cmocka_unit_test(a_lost_connection_resumes_without_missing_a_change),
         cmocka_unit_test(changes_during_an_outage_and_a_compaction_are_all_seen),
         cmocka_unit_test(a_silent_connection_is_noticed_and_replaced),
