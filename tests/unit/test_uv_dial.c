@@ -182,7 +182,7 @@ static void a_silent_address_is_given_a_quarter_of_a_second(void **state)
     add_answer(AF_INET, "127.0.0.1", w->port);
     int64_t took_ms = dial(w, "name.test", CONNECT_MS);
     assert_true(w->client.is_open);
-    assert_true(took_ms >= 250 && took_ms < 2000);
+    assert_true(took_ms >= 250 && took_ms < 1000);
 }
 
 static void the_families_alternate(void **state)
@@ -200,7 +200,7 @@ static void the_families_alternate(void **state)
     int64_t took_ms = dial(w, "name.test", CONNECT_MS);
     yr_listener_close(other);
     assert_true(w->client.is_open);
-    assert_true(took_ms >= 250 && took_ms < 750);
+    assert_true(took_ms >= 250 && took_ms < 500);
 }
 
 static void one_deadline_bounds_all_addresses(void **state)
@@ -211,7 +211,7 @@ static void one_deadline_bounds_all_addresses(void **state)
     }
     int64_t took_ms = dial(w, "name.test", 600);
     assert_true(w->client.is_ended);
-    assert_true(took_ms >= 600 && took_ms < 2500);
+    assert_true(took_ms >= 600 && took_ms < 1500);
     assert_string_equal(w->client.end_text,
                         "cannot connect to name.test:1: no answer within 600 ms");
 }
@@ -222,10 +222,9 @@ static void the_most_telling_error_is_reported(void **state)
     add_answer(AF_INET, "127.0.0.1", w->closed_port);
     add_answer(AF_INET6, "fe80::1", 1); /* link-local without a link: refused by the kernel */
     assert_true(dial(w, "name.test", 1000) <= 1100);
-    if (w->client.is_ended && strstr(w->client.end_text, "no answer") == NULL) {
-        assert_string_equal(w->client.end_text,
-                            "cannot connect to name.test:1: connection refused");
-    }
+    assert_true(w->client.is_ended);
+    assert_string_equal(w->client.end_text,
+                        "cannot connect to name.test:1: connection refused");
 }
 
 static void addresses_beyond_the_maximum_are_ignored(void **state)
