@@ -198,6 +198,12 @@ static yurpc_status open_driver(yr_io *io, const yr_driver_config *config,
     driver->context = context;
     driver->page_len = YR_ETCD_PAGE_LEN;
     driver->ttl_s = (config->ttl_ms + 999) / 1000;
+    if (config->username != NULL || config->password != NULL) {
+        yr_log_write(
+            &driver->log, YURPC_LOG_WARN, "etcd",
+            "a username or password is configured, but not used: this version does not "
+            "authenticate");
+    }
     yr_etcd_options options = {
         .endpoints = config->address,
         .connect_timeout_ms =
