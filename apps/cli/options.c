@@ -119,6 +119,20 @@ static const option table[] = {
      set_text, offsetof(cli_options, address), 0, 0},
     {"config", 'c', 0, "FILE", "an application.properties (YURPC_CONFIG; none)",
      set_text, offsetof(cli_options, config), 0, 0},
+    {"user", 0, 0, "NAME", "who logs in (YURPC_USERNAME; nobody)",
+     set_text, offsetof(cli_options, user), 0, 0},
+    {"password-file", 0, 0, "FILE", "holds the password (YURPC_PASSWORD_FILE)",
+     set_text, offsetof(cli_options, password_file), 0, 0},
+    {"cacert", 0, 0, "FILE", "PEM: whom to trust (YURPC_TLS_CA_FILE; as the system does)",
+     set_text, offsetof(cli_options, cacert), 0, 0},
+    {"cert", 0, 0, "FILE", "PEM: our certificate (YURPC_TLS_CERT_FILE; none)",
+     set_text, offsetof(cli_options, cert), 0, 0},
+    {"key", 0, 0, "FILE", "PEM: its key (YURPC_TLS_KEY_FILE; none)",
+     set_text, offsetof(cli_options, key), 0, 0},
+    {"insecure-skip-tls-verify", 0, 0, NULL, "trust any server: only for tests",
+     set_flag, offsetof(cli_options, is_insecure), 0, 0},
+    {"cache-dir", 0, 0, "DIR", "keeps lists for bad days, or none (YURPC_CACHE_DIR)",
+     set_text, offsetof(cli_options, cache_dir), 0, 0},
     {"output", 'o', 0, "FORMAT", "table, json or address (table)",
      set_output, 0, 0, 0},
     {"timeout", 0, 0, "MS", "how long to wait for the registry (10000)",
@@ -317,7 +331,7 @@ bool cli_options_parse(cli_options *options, char **argv)
 
 static void print_option(const option *one)
 {
-    char left[32];
+    char left[40];
     char letter[5] = "    ";
     if (one->letter != 0) {
         letter[0] = '-';
@@ -326,7 +340,7 @@ static void print_option(const option *one)
     }
     (void)snprintf(left, sizeof left, "%s--%s%s%s", letter, one->name,
                    one->value != NULL ? " " : "", one->value != NULL ? one->value : "");
-    printf("  %-24s %s\n", left, one->help);
+    printf("  %-32s %s\n", left, one->help);
 }
 
 static void print_options(unsigned takes)

@@ -43,6 +43,13 @@ typedef struct cli_options {
     const char *registry;
     const char *address;
     const char *config;
+    const char *user;
+    const char *password_file;
+    const char *cacert;
+    const char *cert;
+    const char *key;
+    uint32_t is_insecure; /* a flag */
+    const char *cache_dir;
     cli_format format;
     uint32_t timeout_ms;
     uint32_t verbosity;

@@ -79,6 +79,13 @@ int cli_open(const cli_options *options, yurpc_registry **ret_registry)
     config.registry = options->registry;
     config.address = options->address;
     config.file = options->config;
+    config.username = options->user;
+    config.password_file = options->password_file;
+    config.tls_ca_file = options->cacert;
+    config.tls_cert_file = options->cert;
+    config.tls_key_file = options->key;
+    config.is_tls_insecure = options->is_insecure > 0;
+    config.cache_dir = options->cache_dir;
     config.timeout_ms = options->timeout_ms;
     config.ttl_s = options->ttl_s;
     if (options->verbosity > 0) {

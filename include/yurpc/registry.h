@@ -28,9 +28,11 @@ YURPC_BEGIN_DECLS
 typedef struct yurpc_registry yurpc_registry;
 
 /**
- * How to reach a registry. Initialise with YURPC_REGISTRY_CONFIG_INIT. What is NULL or 0 is
- * taken from the environment (YURPC_REGISTRY, YURPC_ADDRESS, YURPC_USERNAME, YURPC_PASSWORD,
- * YURPC_TIMEOUT in ms, YURPC_TTL in seconds), then from @c file, then from the defaults.
+ * How to reach a registry. Initialise with YURPC_REGISTRY_CONFIG_INIT. What is NULL, 0 or
+ * false is taken from the environment (YURPC_REGISTRY, YURPC_ADDRESS, YURPC_USERNAME,
+ * YURPC_PASSWORD, YURPC_PASSWORD_FILE, YURPC_TLS_CA_FILE, YURPC_TLS_CERT_FILE,
+ * YURPC_TLS_KEY_FILE, YURPC_TLS_INSECURE, YURPC_CACHE_DIR, YURPC_PROTECTION, YURPC_TIMEOUT in
+ * ms, YURPC_TTL in seconds), then from @c file, then from the defaults.
  */
 typedef struct yurpc_registry_config {
     size_t size;          /**< set by the initialiser; how the ABI grows */
@@ -46,13 +48,20 @@ typedef struct yurpc_registry_config {
     yurpc_log_fn *log;         /**< NULL: silent */
     void *log_context;         /**< given to @c log */
     yurpc_log_level log_level; /**< messages above it are not made; YURPC_LOG_ERROR is 0 */
+    const char *password_file; /**< instead of a password: read anew at each login */
+    const char *tls_ca_file;   /**< PEM: whom to trust; default: whom the system trusts */
+    const char *tls_cert_file; /**< PEM: our certificate, where the registry asks for one */
+    const char *tls_key_file;  /**< PEM: its key */
+    bool is_tls_insecure;      /**< verify no certificate: for tests; refused with a password */
+    const char *cache_dir;     /**< where lists are kept for bad days; "none": nowhere */
+    bool is_unprotected;       /**< believe at once that most instances vanished together */
 } yurpc_registry_config;
 
 /** Initialiser for yurpc_registry_config. */
 #define YURPC_REGISTRY_CONFIG_INIT                                                            \
     {                                                                                         \
         sizeof(yurpc_registry_config), NULL, NULL, NULL, NULL, 0, 0, NULL, false, NULL, NULL, \
-            YURPC_LOG_WARN                                                                    \
+            YURPC_LOG_WARN, NULL, NULL, NULL, NULL, false, NULL, false                        \
     }
 
 /**

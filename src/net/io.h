@@ -99,6 +99,14 @@ enum {
     YR_STREAM_PENDING_MAX = 64 * 1024 * 1024
 }; /* bytes accepted for sending, not yet sent */
 
+/* How to encrypt. Files are PEM; NULL: none. */
+typedef struct yr_tls_options {
+    const char *ca_file;   /* whom to trust; NULL: whom the system trusts */
+    const char *cert_file; /* what we are; with its key */
+    const char *key_file;
+    bool is_insecure; /* verify neither chain nor name */
+} yr_tls_options;
+
 typedef struct yr_connect_options {
     const char *host; /* name or numeric address, IPv6 without brackets; copied */
     uint16_t port;

@@ -9,6 +9,7 @@
 
 #include <inttypes.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,60 +28,95 @@ enum {
     DIGITS_MAX = 18,   /* of a number that surely fits in 63 bits */
 };
 
-typedef enum setting_id {
-    SETTING_REGISTRY,
-    SETTING_ADDRESS,
-    SETTING_USERNAME,
-    SETTING_PASSWORD,
-    SETTING_TIMEOUT,
-    SETTING_TTL,
-    SETTING_COUNT,
-} setting_id;
+typedef enum setting_kind {
+    SETTING_TEXT,   /* char * */
+    SETTING_NUMBER, /* int64_t; given as uint32_t, 0: not given */
+    SETTING_SWITCH, /* bool; given as bool, false: not given */
+} setting_kind;
 
-/* What can be set, and where. A text has no unit. */
+/* What can be set, where, and where it goes. */
 typedef struct setting_rule {
     const char *key; /* under PREFIX */
     const char *variable;
     const char *field; /* of yurpc_registry_config */
+    setting_kind kind;
+    size_t given;    /* offset in yurpc_registry_config */
+    size_t settled;  /* offset in yr_config */
+    bool is_bare;    /* a text of which blanks at the end are no part */
+    bool is_negated; /* a switch whose fields say the opposite of its key */
     const char *unit;
     int64_t min;
     int64_t max;
     int64_t number_default;
-    bool is_bare; /* a text of which blanks at the end are no part */
+    int64_t scale; /* from the unit to the field's */
 } setting_rule;
 
+#define FIELDS(name, settled_name)                                  \
+    .field = #name, .given = offsetof(yurpc_registry_config, name), \
+    .settled = offsetof(yr_config, settled_name)
+
 static const setting_rule rules[] = {
-    [SETTING_REGISTRY] = {.key = "registry",
-                          .variable = "YURPC_REGISTRY",
-                          .field = "registry",
-                          .is_bare = true},
-    [SETTING_ADDRESS] = {.key = "address",
-                         .variable = "YURPC_ADDRESS",
-                         .field = "address",
-                         .is_bare = true},
-    [SETTING_USERNAME] = {.key = "username", .variable = "YURPC_USERNAME", .field = "username"},
-    [SETTING_PASSWORD] = {.key = "password", .variable = "YURPC_PASSWORD", .field = "password"},
-    [SETTING_TIMEOUT] = {.key = "timeout",
-                         .variable = "YURPC_TIMEOUT",
-                         .field = "timeout_ms",
-                         .unit = "milliseconds",
-                         .min = YR_TIMEOUT_MIN_MS,
-                         .max = YR_TIMEOUT_MAX_MS,
-                         .number_default = YR_TIMEOUT_DEFAULT_MS},
-    [SETTING_TTL] = {.key = "ttl",
-                     .variable = "YURPC_TTL",
-                     .field = "ttl_s",
-                     .unit = "seconds",
-                     .min = YR_TTL_MIN_S,
-                     .max = YR_TTL_MAX_S,
-                     .number_default = YR_TTL_DEFAULT_S},
+    {.key = "registry",
+     .variable = "YURPC_REGISTRY",
+     FIELDS(registry, registry),
+     .is_bare = true},
+    {.key = "address", .variable = "YURPC_ADDRESS", FIELDS(address, address), .is_bare = true},
+    {.key = "username", .variable = "YURPC_USERNAME", FIELDS(username, username)},
+    {.key = "password", .variable = "YURPC_PASSWORD", FIELDS(password, password)},
+    {.key = "passwordFile",
+     .variable = "YURPC_PASSWORD_FILE",
+     FIELDS(password_file, password_file)},
+    {.key = "tlsCaFile", .variable = "YURPC_TLS_CA_FILE", FIELDS(tls_ca_file, tls.ca_file)},
+    {.key = "tlsCertFile",
+     .variable = "YURPC_TLS_CERT_FILE",
+     FIELDS(tls_cert_file, tls.cert_file)},
+    {.key = "tlsKeyFile", .variable = "YURPC_TLS_KEY_FILE", FIELDS(tls_key_file, tls.key_file)},
+    {.key = "tlsInsecure",
+     .variable = "YURPC_TLS_INSECURE",
+     FIELDS(is_tls_insecure, tls.is_insecure),
+     .kind = SETTING_SWITCH},
+    {.key = "cacheDir", .variable = "YURPC_CACHE_DIR", FIELDS(cache_dir, cache_dir)},
+    {.key = "protection",
+     .variable = "YURPC_PROTECTION",
+     FIELDS(is_unprotected, is_unprotected),
+     .kind = SETTING_SWITCH,
+     .is_negated = true},
+    {.key = "timeout",
+     .variable = "YURPC_TIMEOUT",
+     FIELDS(timeout_ms, timeout_ms),
+     .kind = SETTING_NUMBER,
+     .unit = "milliseconds",
+     .min = YR_TIMEOUT_MIN_MS,
+     .max = YR_TIMEOUT_MAX_MS,
+     .number_default = YR_TIMEOUT_DEFAULT_MS,
+     .scale = 1},
+    {.key = "ttl",
+     .variable = "YURPC_TTL",
+     FIELDS(ttl_s, ttl_ms),
+     .kind = SETTING_NUMBER,
+     .unit = "seconds",
+     .min = YR_TTL_MIN_S,
+     .max = YR_TTL_MAX_S,
+     .number_default = YR_TTL_DEFAULT_S,
+     .scale = 1000},
 };
 
-_Static_assert(sizeof rules / sizeof *rules == SETTING_COUNT, "one rule for each setting");
+#undef FIELDS
+
+enum { SETTING_COUNT = sizeof rules / sizeof *rules };
+
+/* The weakest first. */
+typedef enum value_source {
+    SOURCE_DEFAULT,
+    SOURCE_FILE,
+    SOURCE_ENVIRONMENT,
+    SOURCE_CALLER,
+} value_source;
 
 /* What was found for a setting, and where: the words with which an error begins. */
 typedef struct found_value {
-    const char *text;            /* NULL: nowhere. Borrowed from caller, environment or file */
+    const char *text; /* NULL: nowhere. Borrowed from caller, environment or file */
+    value_source source;
     char number[DIGITS_MAX + 3]; /* backs `text` when the caller gave a number */
     char label[LABEL_LEN_MAX];
 } found_value;
@@ -205,6 +241,7 @@ static yurpc_status read_file(config_loader *loader)
         if (rule < SETTING_COUNT) {
             found_value *value = &loader->values[rule];
             value->text = property.value;
+            value->source = SOURCE_FILE;
             (void)snprintf(value->label, sizeof value->label, "%.200s:%u: %s", file,
                            property.line, property.key);
         } else if (name.len > 0 && warnings < WARNINGS_MAX) {
@@ -222,33 +259,45 @@ static void read_environment(config_loader *loader)
         if (text != NULL && text[0] != '\0') {
             found_value *value = &loader->values[i];
             value->text = text;
+            value->source = SOURCE_ENVIRONMENT;
             (void)snprintf(value->label, sizeof value->label, "environment variable %s",
                            rules[i].variable);
         }
     }
 }
 
+/* What the caller says; NULL: nothing. A number is written into @p value. */
+static const char *given_text(const yurpc_registry_config *given, const setting_rule *rule,
+                              found_value *value)
+{
+    const char *field = (const char *)given + rule->given;
+    uint32_t number = 0;
+    bool is_on = false;
+    switch (rule->kind) {
+    case SETTING_TEXT: {
+        const char *text = NULL;
+        memcpy(&text, field, sizeof text);
+        return text;
+    }
+    case SETTING_NUMBER:
+        memcpy(&number, field, sizeof number);
+        (void)snprintf(value->number, sizeof value->number, "%" PRIu32, number);
+        return number != 0 ? value->number : NULL;
+    case SETTING_SWITCH:
+        memcpy(&is_on, field, sizeof is_on);
+        return !is_on ? NULL : rule->is_negated ? "false" : "true";
+    }
+    return NULL;
+}
+
 static void read_given(config_loader *loader)
 {
-    const yurpc_registry_config *given = loader->given;
-    const char *texts[SETTING_COUNT] = {
-        [SETTING_REGISTRY] = given->registry,
-        [SETTING_ADDRESS] = given->address,
-        [SETTING_USERNAME] = given->username,
-        [SETTING_PASSWORD] = given->password,
-    };
-    uint32_t numbers[SETTING_COUNT] = {
-        [SETTING_TIMEOUT] = given->timeout_ms,
-        [SETTING_TTL] = given->ttl_s,
-    };
     for (size_t i = 0; i < SETTING_COUNT; i++) {
         found_value *value = &loader->values[i];
-        if (numbers[i] != 0) {
-            (void)snprintf(value->number, sizeof value->number, "%" PRIu32, numbers[i]);
-            texts[i] = value->number;
-        }
-        if (texts[i] != NULL) {
-            value->text = texts[i];
+        const char *text = given_text(loader->given, &rules[i], value);
+        if (text != NULL) {
+            value->text = text;
+            value->source = SOURCE_CALLER;
             (void)snprintf(value->label, sizeof value->label, "%s", rules[i].field);
         }
     }
@@ -281,13 +330,12 @@ static int64_t parse_number(const char *text, size_t len)
     return number;
 }
 
-static yurpc_status settle_number(const config_loader *loader, setting_id id,
-                                  int64_t *ret_number)
+static yurpc_status settle_number(const config_loader *loader, size_t id, int64_t *ret_number)
 {
     const found_value *value = &loader->values[id];
     const setting_rule *rule = &rules[id];
     if (value->text == NULL) {
-        *ret_number = rule->number_default;
+        *ret_number = rule->number_default * rule->scale;
         return YURPC_OK;
     }
     /* Blanks at the end are invisible in a file, and Java drops them from numbers. */
@@ -298,12 +346,28 @@ static yurpc_status settle_number(const config_loader *loader, setting_id id,
                             " and %" PRId64,
                             value->label, value->text, rule->unit, rule->min, rule->max);
     }
-    *ret_number = number;
+    *ret_number = number * rule->scale;
+    return YURPC_OK;
+}
+
+static yurpc_status settle_switch(const config_loader *loader, size_t id, bool *ret_is_on)
+{
+    const found_value *value = &loader->values[id];
+    if (value->text == NULL) {
+        return YURPC_OK;
+    }
+    yurpc_bytes text = yr_bytes(value->text, len_without_blanks(value->text));
+    bool is_true = yr_bytes_equal(text, yr_bytes_of_text("true"));
+    if (!is_true && !yr_bytes_equal(text, yr_bytes_of_text("false"))) {
+        return yr_error_set(loader->ret_error, YURPC_INVALID, -1,
+                            "%s: '%.40s' is neither true nor false", value->label, value->text);
+    }
+    *ret_is_on = is_true != rules[id].is_negated;
     return YURPC_OK;
 }
 
 /* A copy of the text; NULL when there is none, or an empty one. */
-static yurpc_status settle_text(const config_loader *loader, setting_id id, char **ret_text)
+static yurpc_status settle_text(const config_loader *loader, size_t id, void *field)
 {
     const found_value *value = &loader->values[id];
     if (value->text == NULL || value->text[0] == '\0') {
@@ -324,50 +388,114 @@ static yurpc_status settle_text(const config_loader *loader, setting_id id, char
     if (copy == NULL) {
         return yr_error_set_status(loader->ret_error, YURPC_NO_MEMORY);
     }
-    *ret_text = copy;
+    memcpy(field, &copy, sizeof copy);
     return YURPC_OK;
 }
 
-static yurpc_status settle_registry(const config_loader *loader, char **ret_registry)
+static yurpc_status settle_one(const config_loader *loader, size_t id, yr_config *config)
 {
-    yurpc_status status = settle_text(loader, SETTING_REGISTRY, ret_registry);
-    if (status != YURPC_OK) {
-        return status;
+    void *field = (char *)config + rules[id].settled;
+    switch (rules[id].kind) {
+    case SETTING_TEXT:
+        return settle_text(loader, id, field);
+    case SETTING_NUMBER:
+        return settle_number(loader, id, field);
+    case SETTING_SWITCH:
+        return settle_switch(loader, id, field);
     }
-    if (*ret_registry == NULL) {
-        *ret_registry = yr_strdup(REGISTRY_DEFAULT);
-        return *ret_registry != NULL ? YURPC_OK
-                                     : yr_error_set_status(loader->ret_error, YURPC_NO_MEMORY);
+    return YURPC_INVALID;
+}
+
+/* Where the setting that fills this field of yr_config was found. */
+static const found_value *found(const config_loader *loader, size_t settled)
+{
+    size_t i = 0;
+    while (rules[i].settled != settled) {
+        i++;
     }
-    if (yr_driver_find(*ret_registry) != NULL) {
+    return &loader->values[i];
+}
+
+#define FOUND(loader, name) found((loader), offsetof(yr_config, name))
+
+/* ---- What they mean together ---- */
+
+static yurpc_status check_registry(const config_loader *loader, yr_config *config)
+{
+    if (config->registry == NULL) {
+        config->registry = yr_strdup(REGISTRY_DEFAULT);
+        return config->registry != NULL
+                   ? YURPC_OK
+                   : yr_error_set_status(loader->ret_error, YURPC_NO_MEMORY);
+    }
+    if (yr_driver_find(config->registry) != NULL) {
         return YURPC_OK;
     }
-    return yr_error_set(
-        loader->ret_error, YURPC_INVALID, -1, "%s: there is no registry '%.40s'; there are: %s",
-        loader->values[SETTING_REGISTRY].label, *ret_registry, yr_driver_names());
+    return yr_error_set(loader->ret_error, YURPC_INVALID, -1,
+                        "%s: there is no registry '%.40s'; there are: %s",
+                        FOUND(loader, registry)->label, config->registry, yr_driver_names());
+}
+
+static void drop_password(char **password)
+{
+    if (*password != NULL) {
+        explicit_bzero(*password, strlen(*password));
+        yr_free(*password);
+        *password = NULL;
+    }
+}
+
+/* A password or a file with it: the one from the stronger source. */
+static yurpc_status check_password(const config_loader *loader, yr_config *config)
+{
+    if (config->password == NULL || config->password_file == NULL) {
+        return YURPC_OK;
+    }
+    const found_value *text = FOUND(loader, password);
+    const found_value *file = FOUND(loader, password_file);
+    if (text->source == file->source) {
+        return yr_error_set(loader->ret_error, YURPC_INVALID, -1,
+                            "%s: there is a password, too; give one of them", file->label);
+    }
+    drop_password(text->source < file->source ? &config->password : &config->password_file);
+    return YURPC_OK;
+}
+
+static yurpc_status check_tls(const config_loader *loader, const yr_config *config)
+{
+    const yr_tls_options *tls = &config->tls;
+    if ((tls->cert_file == NULL) != (tls->key_file == NULL)) {
+        bool is_cert = tls->cert_file != NULL;
+        return yr_error_set(
+            loader->ret_error, YURPC_INVALID, -1,
+            "%s: a certificate and its key go together: set %s, too",
+            (is_cert ? FOUND(loader, tls.cert_file) : FOUND(loader, tls.key_file))->label,
+            is_cert ? "tlsKeyFile" : "tlsCertFile");
+    }
+    bool has_credentials =
+        config->username != NULL || config->password != NULL || config->password_file != NULL;
+    if (tls->is_insecure && has_credentials) {
+        return yr_error_set(loader->ret_error, YURPC_INVALID, -1,
+                            "%s: a password is not sent to a server whose certificate is not "
+                            "verified; give tlsCaFile instead",
+                            FOUND(loader, tls.is_insecure)->label);
+    }
+    return YURPC_OK;
 }
 
 static yurpc_status settle_all(const config_loader *loader, yr_config *config)
 {
-    int64_t ttl_s = 0;
-    yurpc_status status = settle_registry(loader, &config->registry);
-    if (status == YURPC_OK) {
-        status = settle_text(loader, SETTING_ADDRESS, &config->address);
+    yurpc_status status = YURPC_OK;
+    for (size_t i = 0; i < SETTING_COUNT && status == YURPC_OK; i++) {
+        status = settle_one(loader, i, config);
     }
     if (status == YURPC_OK) {
-        status = settle_text(loader, SETTING_USERNAME, &config->username);
+        status = check_registry(loader, config);
     }
     if (status == YURPC_OK) {
-        status = settle_text(loader, SETTING_PASSWORD, &config->password);
+        status = check_password(loader, config);
     }
-    if (status == YURPC_OK) {
-        status = settle_number(loader, SETTING_TIMEOUT, &config->timeout_ms);
-    }
-    if (status == YURPC_OK) {
-        status = settle_number(loader, SETTING_TTL, &ttl_s);
-    }
-    config->ttl_ms = ttl_s * 1000;
-    return status;
+    return status == YURPC_OK ? check_tls(loader, config) : status;
 }
 
 static yurpc_status settle(config_loader *loader, yr_config **ret_config)
@@ -418,12 +546,13 @@ void yr_config_free(yr_config *config)
     if (config == NULL) {
         return;
     }
-    if (config->password != NULL) {
-        explicit_bzero(config->password, strlen(config->password));
+    drop_password(&config->password);
+    for (size_t i = 0; i < SETTING_COUNT; i++) {
+        if (rules[i].kind == SETTING_TEXT) {
+            char *text = NULL;
+            memcpy(&text, (char *)config + rules[i].settled, sizeof text);
+            yr_free(text);
+        }
     }
-    yr_free(config->password);
-    yr_free(config->username);
-    yr_free(config->address);
-    yr_free(config->registry);
     yr_free(config);
 }

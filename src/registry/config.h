@@ -8,6 +8,7 @@
 #define YR_REGISTRY_CONFIG_H
 
 #include "base/log.h"
+#include "net/io.h"
 
 #include <yurpc/registry.h>
 
@@ -21,10 +22,14 @@ enum {
 };
 
 typedef struct yr_config {
-    char *registry; /* never NULL */
-    char *address;  /* NULL: the driver's default */
-    char *username; /* NULL: none */
-    char *password; /* NULL: none; wiped when freed */
+    char *registry;      /* never NULL */
+    char *address;       /* NULL: the driver's default */
+    char *username;      /* NULL: none */
+    char *password;      /* NULL: none; wiped when freed */
+    char *password_file; /* NULL: none, or the password is given itself */
+    yr_tls_options tls;
+    char *cache_dir;     /* NULL: the default; "none": no cache */
+    bool is_unprotected; /* instances that vanish in a mass are gone at once */
     int64_t timeout_ms;
     int64_t ttl_ms;
     bool is_host_driven;

@@ -147,8 +147,10 @@ typedef struct yr_driver_config {
     const char *address; /* the driver's own syntax; NULL: its default */
     const char *username;
     const char *password;
-    int64_t timeout_ms; /* the longest that one connection attempt or call may take */
-    int64_t ttl_ms;     /* of the session, to be asked for */
+    const char *password_file; /* to be read each time a password is needed; NULL: none */
+    yr_tls_options tls;        /* for connections that are to be encrypted */
+    int64_t timeout_ms;        /* the longest that one connection attempt or call may take */
+    int64_t ttl_ms;            /* of the session, to be asked for */
     yr_log log;
 } yr_driver_config;
 

@@ -54,6 +54,8 @@ yurpc_status yr_registry_new(yr_io *io, const yr_config *config, const yr_driver
         .address = config->address,
         .username = config->username,
         .password = config->password,
+        .password_file = config->password_file,
+        .tls = config->tls,
         .timeout_ms = config->timeout_ms,
         .ttl_ms = core->ttl_ms,
         .log = config->log,

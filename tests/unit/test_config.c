@@ -23,6 +23,10 @@ typedef struct expectation {
     const char *password;
     int64_t timeout_ms;
     int64_t ttl_ms;
+    const char *password_file;
+    yr_tls_options tls;
+    const char *cache_dir;
+    bool is_unprotected;
 } expectation;
 
 static void log_line(void *context, yurpc_log_level level, const char *component,
@@ -55,9 +59,11 @@ static int remove_folder(void **state)
 static int clear_environment(void **state)
 {
     (void)state;
-    static const char *const names[] = {"YURPC_REGISTRY", "YURPC_ADDRESS", "YURPC_USERNAME",
-                                        "YURPC_PASSWORD", "YURPC_TIMEOUT", "YURPC_TTL",
-                                        "YURPC_CONFIG"};
+    static const char *const names[] = {
+        "YURPC_REGISTRY",    "YURPC_ADDRESS",       "YURPC_USERNAME",     "YURPC_PASSWORD",
+        "YURPC_TIMEOUT",     "YURPC_TTL",           "YURPC_CONFIG",       "YURPC_PASSWORD_FILE",
+        "YURPC_TLS_CA_FILE", "YURPC_TLS_CERT_FILE", "YURPC_TLS_KEY_FILE", "YURPC_TLS_INSECURE",
+        "YURPC_CACHE_DIR",   "YURPC_PROTECTION"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         (void)unsetenv(names[i]);
     }
@@ -109,6 +115,13 @@ static void assert_config(const yurpc_registry_config *given, const expectation 
     assert_text(config->password, expected->password);
     assert_int_equal(config->timeout_ms, expected->timeout_ms);
     assert_int_equal(config->ttl_ms, expected->ttl_ms);
+    assert_text(config->password_file, expected->password_file);
+    assert_text(config->tls.ca_file, expected->tls.ca_file);
+    assert_text(config->tls.cert_file, expected->tls.cert_file);
+    assert_text(config->tls.key_file, expected->tls.key_file);
+    assert_int_equal(config->tls.is_insecure, expected->tls.is_insecure);
+    assert_text(config->cache_dir, expected->cache_dir);
+    assert_int_equal(config->is_unprotected, expected->is_unprotected);
     yr_config_free(config);
 }
 
@@ -218,6 +231,98 @@ static void the_call_beats_everything(void **state)
     assert_config(&given, &expected);
 }
 
+static void security_and_bad_days_are_set_as_everything_else(void **state)
+{
+    (void)state;
+    write_file("rpc.registryConfig.passwordFile=/p\n"
+               "rpc.registryConfig.tlsCaFile=/ca\n"
+               "rpc.registryConfig.tlsCertFile=/cert\n"
+               "rpc.registryConfig.tlsKeyFile=/key\n"
+               "rpc.registryConfig.tlsInsecure=false \n"
+               "rpc.registryConfig.cacheDir=/cache\n"
+               "rpc.registryConfig.protection=true\n");
+    set("YURPC_TLS_CA_FILE", "/ca2");
+    set("YURPC_PROTECTION", "false");
+    yurpc_registry_config given = with_file();
+    given.cache_dir = "none";
+    expectation expected = {
+        .registry = "etcd",
+        .timeout_ms = 10000,
+        .ttl_ms = 30000,
+        .password_file = "/p",
+        .tls = {.ca_file = "/ca2", .cert_file = "/cert", .key_file = "/key"},
+        .cache_dir = "none",
+        .is_unprotected = true};
+    assert_config(&given, &expected);
+}
+
+static void a_switch_of_the_call_beats_the_environment(void **state)
+{
+    (void)state;
+    set("YURPC_PROTECTION", "true");
+    set("YURPC_TLS_INSECURE", "false");
+    yurpc_registry_config given = YURPC_REGISTRY_CONFIG_INIT;
+    given.is_unprotected = true;
+    given.is_tls_insecure = true;
+    expectation expected = {.registry = "etcd",
+                            .timeout_ms = 10000,
+                            .ttl_ms = 30000,
+                            .tls = {.is_insecure = true},
+                            .is_unprotected = true};
+    assert_config(&given, &expected);
+}
+
+static void the_stronger_source_of_a_password_counts(void **state)
+{
+    (void)state;
+    set("YURPC_PASSWORD", "p");
+    yurpc_registry_config given = YURPC_REGISTRY_CONFIG_INIT;
+    given.password_file = "/p";
+    expectation expected = {
+        .registry = "etcd", .timeout_ms = 10000, .ttl_ms = 30000, .password_file = "/p"};
+    assert_config(&given, &expected);
+    given.password_file = NULL;
+    given.password = "q";
+    set("YURPC_PASSWORD_FILE", "/p");
+    expected.password_file = NULL;
+    expected.password = "q";
+    assert_config(&given, &expected);
+}
+
+static void a_password_and_a_file_with_one_are_refused(void **state)
+{
+    (void)state;
+    set("YURPC_PASSWORD", "p");
+    set("YURPC_PASSWORD_FILE", "/p");
+    assert_fails(NULL, YURPC_INVALID,
+                 "environment variable YURPC_PASSWORD_FILE: there is a password, too; give one "
+                 "of them");
+}
+
+static void a_certificate_without_its_key_is_refused(void **state)
+{
+    (void)state;
+    yurpc_registry_config given = YURPC_REGISTRY_CONFIG_INIT;
+    given.tls_cert_file = "/cert";
+    assert_fails(&given, YURPC_INVALID,
+                 "tls_cert_file: a certificate and its key go together: set tlsKeyFile, too");
+    given.tls_cert_file = NULL;
+    given.tls_key_file = "/key";
+    assert_fails(&given, YURPC_INVALID,
+                 "tls_key_file: a certificate and its key go together: set tlsCertFile, too");
+}
+
+static void no_password_goes_to_a_server_that_is_not_verified(void **state)
+{
+    (void)state;
+    yurpc_registry_config given = YURPC_REGISTRY_CONFIG_INIT;
+    given.is_tls_insecure = true;
+    given.username = "u";
+    assert_fails(&given, YURPC_INVALID,
+                 "is_tls_insecure: a password is not sent to a server whose certificate is not "
+                 "verified; give tlsCaFile instead");
+}
+
 /* ---- Wrong values ---- */
 
 typedef struct wrong_case {
@@ -250,6 +355,7 @@ static const wrong_case wrongs[] = {
      AT "registry: there is no registry 'zookeeper'; there are: etcd, local"},
     {"registry=ETCD", AT "registry: there is no registry 'ETCD'; there are: etcd, local"},
     {"password=S3cr3t\\n", AT "password: the text contains control characters or is not UTF-8"},
+    {"protection=yes", AT "protection: 'yes' is neither true nor false"},
     {"address=\\u12", "application.properties:3: \\u needs four hexadecimal digits"},
 };
 
@@ -384,6 +490,12 @@ int main(void)
         TEST(the_environment_beats_the_file),
         TEST(an_empty_variable_is_as_none),
         TEST(the_call_beats_everything),
+        TEST(security_and_bad_days_are_set_as_everything_else),
+        TEST(a_switch_of_the_call_beats_the_environment),
+        TEST(the_stronger_source_of_a_password_counts),
+        TEST(a_password_and_a_file_with_one_are_refused),
+        TEST(a_certificate_without_its_key_is_refused),
+        TEST(no_password_goes_to_a_server_that_is_not_verified),
         TEST(a_wrong_value_names_its_line_and_key),
         TEST(a_wrong_variable_is_named),
         TEST(a_wrong_field_is_named),
