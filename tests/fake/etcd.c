@@ -348,6 +348,11 @@ void yr_fake_etcd_clear_rules(yr_fake_etcd *fake)
     yr_fake_script_clear(&fake->script);
 }
 
+void yr_fake_etcd_remove_rules(yr_fake_etcd *fake, const void *owner)
+{
+    yr_fake_script_remove(&fake->script, owner);
+}
+
 size_t yr_fake_etcd_request_count(const yr_fake_etcd *fake)
 {
     return fake->requests.count;

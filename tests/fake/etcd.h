@@ -152,11 +152,15 @@ typedef struct yr_fake_rule {
     yr_fake_action action;
     int64_t number;
     int code;
-    const char *text; /* not NULL where the action says something; copied */
+    const char *text;  /* not NULL where the action says something; copied */
+    const void *owner; /* only for yr_fake_etcd_remove_rules() */
 } yr_fake_rule;
 
 void yr_fake_etcd_add_rule(yr_fake_etcd *fake, const yr_fake_rule *rule);
 void yr_fake_etcd_clear_rules(yr_fake_etcd *fake);
+
+/* Those of one owner. */
+void yr_fake_etcd_remove_rules(yr_fake_etcd *fake, const void *owner);
 
 /* ---- What clients asked ---- */
 

@@ -21,13 +21,31 @@ void yr_fake_script_add(yr_fake_script *script, const yr_fake_rule *rule)
     added->seen = 0;
 }
 
+static void free_rule(const yr_fake_rule *rule)
+{
+    yr_fake_release(rule->method);
+    yr_fake_release(rule->text);
+}
+
 void yr_fake_script_clear(yr_fake_script *script)
 {
     for (size_t i = 0; i < script->count; i++) {
-        yr_fake_release(script->rules[i].rule.method);
-        yr_fake_release(script->rules[i].rule.text);
+        free_rule(&script->rules[i].rule);
     }
     script->count = 0;
+}
+
+void yr_fake_script_remove(yr_fake_script *script, const void *owner)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < script->count; i++) {
+        if (script->rules[i].rule.owner == owner) {
+            free_rule(&script->rules[i].rule);
+        } else {
+            script->rules[kept++] = script->rules[i];
+        }
+    }
+    script->count = kept;
 }
 
 /* Whether the rule is about this method, and its turn has come; counts. */

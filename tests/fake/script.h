@@ -16,6 +16,7 @@ typedef struct yr_fake_script {
 
 void yr_fake_script_add(yr_fake_script *script, const yr_fake_rule *rule);
 void yr_fake_script_clear(yr_fake_script *script);
+void yr_fake_script_remove(yr_fake_script *script, const void *owner);
 
 /* Count one request of @p method, and give the first rule that hits it; NULL: none. */
 const yr_fake_rule *yr_fake_script_match(yr_fake_script *script, const char *method);

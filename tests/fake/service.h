@@ -5,6 +5,7 @@
 #define YR_FAKE_SERVICE_H
 
 #include "etcdserverpb.pb-c.h"
+#include "fake/conditions.h"
 #include "fake/requests.h"
 #include "fake/script.h"
 
@@ -31,6 +32,7 @@ struct yr_fake_etcd {
     yr_fake_script script;
     yr_fake_requests requests;
     yr_list deferred; /* what rules have delayed */
+    bool has_condition[YR_FAKE_CONDITIONS_MAX];
 };
 
 /* ---- One request, from its message to its answer ---- */
