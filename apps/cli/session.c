@@ -1,5 +1,7 @@
 #include "session.h"
 
+#include "table.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -11,12 +13,9 @@ void cli_say(const char *format, ...)
     va_start(values, format);
     (void)vsnprintf(text, sizeof text, format, values);
     va_end(values);
-    for (char *at = text; *at != '\0'; at++) {
-        if ((unsigned char)*at < 0x20 || *at == 0x7f) {
-            *at = '?';
-        }
-    }
-    (void)fprintf(stderr, "yurpc: %s\n", text);
+    (void)fputs("yurpc: ", stderr);
+    cli_print_text(stderr, text);
+    (void)fputc('\n', stderr);
 }
 
 /* The one table from status to exit code, with what the user can do about it. */

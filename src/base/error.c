@@ -1,6 +1,8 @@
 #include "base/error.h"
 
+#include "base/bytes.h"
 #include "base/mem.h"
+#include "base/text.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -26,12 +28,7 @@ static yurpc_error *error_newv(yurpc_status status, int remote_code, const char 
     if (len < 0) {
         text[0] = '\0';
     }
-    for (char *c = text; *c != '\0'; c++) {
-        if ((unsigned char)*c < 0x20 || *c == 0x7f) {
-            *c = '?';
-        }
-    }
-    size_t size = strlen(text) + 1;
+    size_t size = yr_text_copy(yr_bytes_of_text(text), text, sizeof text) + 1;
     yurpc_error *error = yr_calloc(1, sizeof *error + size);
     if (error == NULL) {
         return &out_of_memory;

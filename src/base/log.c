@@ -1,5 +1,8 @@
 #include "base/log.h"
 
+#include "base/bytes.h"
+#include "base/text.h"
+
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -20,10 +23,6 @@ void yr_log_write(const yr_log *log, yurpc_log_level level, const char *componen
     if (len < 0) {
         return;
     }
-    for (char *c = line; *c != '\0'; c++) {
-        if ((unsigned char)*c < 0x20 || *c == 0x7f) {
-            *c = '?';
-        }
-    }
+    (void)yr_text_copy(yr_bytes_of_text(line), line, sizeof line);
     log->fn(log->context, level, component, line);
 }

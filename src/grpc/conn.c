@@ -4,6 +4,7 @@
 #include "base/bytes.h"
 #include "base/error.h"
 #include "base/mem.h"
+#include "base/text.h"
 #include "grpc/core.h"
 #include "grpc/text.h"
 
@@ -306,7 +307,7 @@ static void conn_break_foreign(yr_grpc_conn *conn)
     len = end != NULL ? (size_t)(end - greeting) : len;
     len -= len > 0 && greeting[len - 1] == '\r' ? 1 : 0;
     char text[YR_GRPC_GREETING_MAX + 1];
-    (void)yr_grpc_text_copy(yr_bytes(greeting, len), text, sizeof text);
+    (void)yr_text_copy(yr_bytes(greeting, len), text, sizeof text);
     yr_grpc_conn_break(
         conn, is_tls
                   ? yr_error_new(YURPC_PROTOCOL, -1,

@@ -3,6 +3,7 @@
 #include "base/bytes.h"
 #include "base/error.h"
 #include "base/mem.h"
+#include "base/text.h"
 #include "grpc/core.h"
 #include "grpc/text.h"
 
@@ -81,7 +82,7 @@ static void conn_take_goaway(yr_grpc_conn *conn, const nghttp2_goaway *frame)
 {
     char debug[128];
     yurpc_bytes data = {frame->opaque_data, frame->opaque_data_len};
-    (void)yr_grpc_text_copy(data, debug, sizeof debug);
+    (void)yr_text_copy(data, debug, sizeof debug);
     yr_grpc_conn_drain(
         conn, yr_error_new(YURPC_UNAVAILABLE, -1, "the server at %s sent GOAWAY: %s%s%s%s",
                            conn->authority, nghttp2_http2_strerror(frame->error_code),
@@ -268,7 +269,7 @@ static int on_frame_send(nghttp2_session *session, const nghttp2_frame *frame, v
     if (frame->hd.type == NGHTTP2_GOAWAY) { /* nghttp2 gives up: we never send one ourselves */
         char debug[128];
         yurpc_bytes data = {frame->goaway.opaque_data, frame->goaway.opaque_data_len};
-        (void)yr_grpc_text_copy(data, debug, sizeof debug);
+        (void)yr_text_copy(data, debug, sizeof debug);
         yr_grpc_conn_break(
             conn, yr_error_new(YURPC_PROTOCOL, -1, "the server at %s broke HTTP/2: %s (%s)",
                                conn->authority,

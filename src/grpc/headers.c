@@ -3,6 +3,7 @@
 #include "base/bytes.h"
 #include "base/error.h"
 #include "base/mem.h"
+#include "base/text.h"
 #include "grpc/text.h"
 
 enum {
@@ -76,7 +77,7 @@ static void headers_set_type(yr_grpc_headers *headers, yurpc_bytes value)
     headers->type = NULL;
     if (!headers->is_grpc) {
         char text[TYPE_MAX + 1];
-        size_t len = yr_grpc_text_copy(value, text, sizeof text);
+        size_t len = yr_text_copy(value, text, sizeof text);
         headers->type = yr_memdup0(text, len);
     }
 }

@@ -1,5 +1,6 @@
 /* What a peer's text becomes is short, and holds no control character, whatever it was. */
 #include "base/bytes.h"
+#include "base/text.h"
 #include "grpc/text.h"
 
 #include <stdint.h>
@@ -19,7 +20,7 @@ static void check(const char *text, size_t len, size_t size)
         }
     }
     char again[YR_GRPC_TEXT_MAX + 1]; /* what is fit to be shown stays as it is */
-    if (yr_grpc_text_copy(yr_bytes(text, len), again, sizeof again) != len ||
+    if (yr_text_copy(yr_bytes(text, len), again, sizeof again) != len ||
         memcmp(text, again, len) != 0) {
         abort();
     }
@@ -29,9 +30,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     char text[YR_GRPC_TEXT_MAX + 1];
     char short_text[8];
-    check(text, yr_grpc_text_copy(yr_bytes(data, size), text, sizeof text), sizeof text);
+    check(text, yr_text_copy(yr_bytes(data, size), text, sizeof text), sizeof text);
     check(text, yr_grpc_text_decode(yr_bytes(data, size), text, sizeof text), sizeof text);
-    check(short_text, yr_grpc_text_copy(yr_bytes(data, size), short_text, sizeof short_text),
+    check(short_text, yr_text_copy(yr_bytes(data, size), short_text, sizeof short_text),
           sizeof short_text);
     return 0;
 }
