@@ -123,8 +123,8 @@ static void restart_consumer(schedule *now)
 static yr_sim_host *any_member(schedule *now)
 {
     yr_fleet *fleet = now->fleet;
-    bool is_other = fleet->other_host != NULL && below(now, 2) == 0;
-    return is_other ? fleet->other_host : fleet->etcd_host;
+    bool is_other = fleet->other_count > 0 && below(now, 2) == 0;
+    return is_other ? fleet->other_hosts[0] : fleet->etcd_host;
 }
 
 static void cut(schedule *now)
@@ -146,7 +146,7 @@ static void cut_one_way(schedule *now)
 /* The second member hears nobody, or refuses everybody, or loses its connections. */
 static void spoil_member(schedule *now)
 {
-    yr_sim_host *other = now->fleet->other_host;
+    yr_sim_host *other = now->fleet->other_hosts[0];
     if (other == NULL) {
         return;
     }
@@ -174,7 +174,7 @@ static void reset(schedule *now)
 
 static void freeze(schedule *now)
 {
-    yr_sim_freeze(any_process(now)->host);
+    yr_process_freeze(any_process(now));
 }
 
 static void stop_or_start(schedule *now)
