@@ -4,6 +4,7 @@
 #include "base/bytes.h"
 #include "etcdserverpb.pb-c.h"
 #include "fake/alloc.h"
+#include "fake/service.h"
 #include "net/uv/uv_io.h"
 #include "parse.h"
 #include "print.h"
@@ -55,6 +56,29 @@ static const method methods[] = {
      &etcdserverpb__lease_leases_response__descriptor},
     {"Watch/Watch", &etcdserverpb__watch_request__descriptor,
      &etcdserverpb__watch_response__descriptor},
+    {"Auth/Authenticate", &etcdserverpb__authenticate_request__descriptor,
+     &etcdserverpb__authenticate_response__descriptor},
+    {"Auth/AuthEnable", &etcdserverpb__auth_enable_request__descriptor,
+     &etcdserverpb__auth_response__descriptor},
+    {"Auth/AuthDisable", &etcdserverpb__auth_disable_request__descriptor,
+     &etcdserverpb__auth_response__descriptor},
+    {"Auth/UserAdd", &etcdserverpb__auth_user_add_request__descriptor,
+     &etcdserverpb__auth_response__descriptor},
+    {"Auth/UserDelete", &etcdserverpb__auth_user_delete_request__descriptor,
+     &etcdserverpb__auth_response__descriptor},
+    {"Auth/UserChangePassword", &etcdserverpb__auth_user_change_password_request__descriptor,
+     &etcdserverpb__auth_response__descriptor},
+    {"Auth/UserGrantRole", &etcdserverpb__auth_user_grant_role_request__descriptor,
+     &etcdserverpb__auth_response__descriptor},
+    {"Auth/UserRevokeRole", &etcdserverpb__auth_user_revoke_role_request__descriptor,
+     &etcdserverpb__auth_response__descriptor},
+    {"Auth/RoleAdd", &etcdserverpb__auth_role_add_request__descriptor,
+     &etcdserverpb__auth_response__descriptor},
+    {"Auth/RoleGrantPermission", &etcdserverpb__auth_role_grant_permission_request__descriptor,
+     &etcdserverpb__auth_response__descriptor},
+    {"Auth/RoleRevokePermission",
+     &etcdserverpb__auth_role_revoke_permission_request__descriptor,
+     &etcdserverpb__auth_response__descriptor},
 };
 
 static const method *find_method(const char *name)
@@ -156,6 +180,7 @@ static void ask(yr_case_runner *runner, const method *asked, yurpc_bytes request
 void yr_case_runner_begin(yr_case_runner *runner, const char *name)
 {
     yr_case_scope_begin(&runner->conformance->scope, name);
+    yr_wire_set_token(runner->wire, NULL);
     yurpc_bytes request = pack(runner, find_method("KV/Range"), "{key: ~begin}");
     ask(runner, find_method("KV/Range"), request);
     yr_fake_release(request.data);
@@ -400,6 +425,53 @@ static void do_close(yr_case_runner *runner, const char *text)
     }
 }
 
+/* "login NAME PASSWORD": later calls and streams have that user's token; "login": they have
+ * none. */
+static void do_login(yr_case_runner *runner, const char *text)
+{
+    char name[NAME_LEN_MAX + 1];
+    split_word(&text, name);
+    yr_wire_set_token(runner->wire, NULL);
+    if (name[0] == '\0') {
+        return;
+    }
+    Etcdserverpb__AuthenticateRequest request = ETCDSERVERPB__AUTHENTICATE_REQUEST__INIT;
+    request.name = name;
+    request.password = (char *)yr_fake_binary(yr_bytes_of_text(text)).data;
+    uint8_t packed[256];
+    size_t len = etcdserverpb__authenticate_request__get_packed_size(&request);
+    YR_ASSERT(len <= sizeof(packed));
+    yurpc_bytes message =
+        yr_bytes(packed, etcdserverpb__authenticate_request__pack(&request, packed));
+    yr_wire_call *call =
+        yr_wire_open(runner->wire, "/etcdserverpb.Auth/Authenticate", &message);
+    int code = 0;
+    const char *why = "no end";
+    if (!yr_wire_await_end(call, WAIT_MS, &code, &why) || code != 0 ||
+        !yr_wire_take(call, 0, &message)) {
+        say_status(runner, code, why);
+    } else {
+        Etcdserverpb__AuthenticateResponse *response =
+            etcdserverpb__authenticate_response__unpack(NULL, message.len, message.data);
+        yr_wire_set_token(runner->wire, response->token);
+        etcdserverpb__authenticate_response__free_unpacked(response, NULL);
+    }
+    yr_wire_close(call);
+}
+
+/* "token TEXT": later calls and streams have this token, whatever it is. */
+static void do_token(yr_case_runner *runner, const char *text)
+{
+    yr_wire_set_token(runner->wire, text);
+}
+
+/* The token that `keep` put aside takes the place of the present one, which is put aside. */
+static void do_swap(yr_case_runner *runner, const char *text)
+{
+    (void)text;
+    yr_wire_swap_token(runner->wire);
+}
+
 static void do_sleep(yr_case_runner *runner, const char *text)
 {
     yr_wire_run(runner->wire, strtol(text, NULL, 10));
@@ -426,7 +498,7 @@ static const struct {
     {"call", do_call},       {"raw", do_raw},     {"open", do_open},     {"send", do_send},
     {"recv", do_recv},       {"quiet", do_quiet}, {"gather", do_gather}, {"within", do_within},
     {"finish", do_finish},   {"end", do_end},     {"close", do_close},   {"sleep", do_sleep},
-    {"restart", do_restart},
+    {"restart", do_restart}, {"login", do_login}, {"token", do_token},   {"swap", do_swap},
 };
 
 yr_buf *yr_case_runner_do(yr_case_runner *runner, const char *line)

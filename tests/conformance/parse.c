@@ -195,6 +195,18 @@ static ProtobufCMessage *take_message(parser *parsing,
                                       const ProtobufCMessageDescriptor *descriptor);
 
 /* Parse one value of the field to where it belongs. */
+/* The same with a NUL behind; takes @p bytes. */
+static char *text_of(ProtobufCBinaryData bytes)
+{
+    char *text = calloc(1, bytes.len + 1);
+    YR_ASSERT(text != NULL);
+    if (bytes.len > 0) {
+        memcpy(text, bytes.data, bytes.len);
+    }
+    free(bytes.data);
+    return text;
+}
+
 static void take_value(parser *parsing, const ProtobufCFieldDescriptor *field, void *place)
 {
     switch (yr_field_kind_of(field)) {
@@ -216,7 +228,11 @@ static void take_value(parser *parsing, const ProtobufCFieldDescriptor *field, v
         *(protobuf_c_boolean *)place = strcmp(word, "true") == 0;
         break;
     }
-    case YR_KIND_TEXT:
+    case YR_KIND_TEXT: {
+        ProtobufCBinaryData bytes = take_bytes(parsing);
+        *(char **)place = text_of(bytes);
+        break;
+    }
     case YR_KIND_NONE:
         fail(parsing, "a field has a type that requests do not have");
         break;

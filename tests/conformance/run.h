@@ -18,6 +18,9 @@
  *     end NAME               how it ends
  *     close NAME             drop it
  *     sleep MS
+ *     login USER PASSWORD    whatever follows has the token of that user; `login`: none
+ *     token TEXT             whatever follows has this token
+ *     swap                   put the token aside, and take the one that was put aside
  *     restart                kill the server and start it again
  *     restart wiped          … with no data; from then on revisions and terms are absolute
  */

@@ -58,6 +58,34 @@ static const method methods[] = {
     {PACKAGE "Watch/Watch", "Watch", &etcdserverpb__watch_request__descriptor, NULL, false},
     {PACKAGE "Maintenance/Status", "Status", &etcdserverpb__status_request__descriptor,
      answer_status, true},
+    {PACKAGE "Auth/Authenticate", "Authenticate",
+     &etcdserverpb__authenticate_request__descriptor, yr_fake_auth_service_authenticate, true},
+    {PACKAGE "Auth/AuthEnable", "AuthEnable", &etcdserverpb__auth_enable_request__descriptor,
+     yr_fake_auth_service_enable, true},
+    {PACKAGE "Auth/AuthDisable", "AuthDisable", &etcdserverpb__auth_disable_request__descriptor,
+     yr_fake_auth_service_disable, true},
+    {PACKAGE "Auth/UserAdd", "UserAdd", &etcdserverpb__auth_user_add_request__descriptor,
+     yr_fake_auth_service_user_add, true},
+    {PACKAGE "Auth/UserDelete", "UserDelete",
+     &etcdserverpb__auth_user_delete_request__descriptor, yr_fake_auth_service_user_delete,
+     true},
+    {PACKAGE "Auth/UserChangePassword", "UserChangePassword",
+     &etcdserverpb__auth_user_change_password_request__descriptor,
+     yr_fake_auth_service_user_change_password, true},
+    {PACKAGE "Auth/UserGrantRole", "UserGrantRole",
+     &etcdserverpb__auth_user_grant_role_request__descriptor,
+     yr_fake_auth_service_user_grant_role, true},
+    {PACKAGE "Auth/UserRevokeRole", "UserRevokeRole",
+     &etcdserverpb__auth_user_revoke_role_request__descriptor,
+     yr_fake_auth_service_user_revoke_role, true},
+    {PACKAGE "Auth/RoleAdd", "RoleAdd", &etcdserverpb__auth_role_add_request__descriptor,
+     yr_fake_auth_service_role_add, true},
+    {PACKAGE "Auth/RoleGrantPermission", "RoleGrantPermission",
+     &etcdserverpb__auth_role_grant_permission_request__descriptor,
+     yr_fake_auth_service_role_grant_permission, true},
+    {PACKAGE "Auth/RoleRevokePermission", "RoleRevokePermission",
+     &etcdserverpb__auth_role_revoke_permission_request__descriptor,
+     yr_fake_auth_service_role_revoke_permission, true},
 };
 
 static const method *find_method(const char *path)
@@ -86,6 +114,7 @@ typedef struct passage {
     const char *name; /* of the request, in rules */
     yurpc_bytes message;
     ProtobufCMessage *decoded;
+    yr_fake_auth_verdict verdict; /* whether the client may ask that */
 } passage;
 
 /* Give a call its answer. */
@@ -125,16 +154,18 @@ static void apply(const passage *passing, const yr_fake_rule *rule)
     yr_fake_turn turn = {
         .fake = fake,
         .member = passing->member,
+        .conn = passing->call != NULL ? yr_fake_call_conn(passing->call) : NULL,
         .request = passing->decoded,
         .request_len = passing->message.len,
     };
     passing->method->apply(&turn);
     yr_fake_action action = rule != NULL ? rule->action : YR_FAKE_DELAY;
+    int64_t delay_ms = turn.delay_ms + (action == YR_FAKE_DELAY_ANSWER ? rule->number : 0);
     if (action == YR_FAKE_STATUS_AFTER_APPLY) {
         yr_fake_turn_refuse(&turn, rule->code, rule->text);
     }
-    if (action == YR_FAKE_DELAY_ANSWER) {
-        yr_fake_defer(fake, rule->number, on_answer_due,
+    if (delay_ms > 0) {
+        yr_fake_defer(fake, delay_ms, on_answer_due,
                       &(yr_fake_deferred){
                           .call = passing->call,
                           .method = passing->method,
@@ -167,8 +198,25 @@ static void apply_watch(const passage *passing, const yr_fake_rule *rule)
     }
 }
 
+/* The client has no right to ask that. */
+static void deny(const passage *passing)
+{
+    const call_data *data = yr_fake_call_data(passing->call);
+    if (data->stream == NULL) {
+        yr_fake_call_end(passing->call, passing->verdict.code, passing->verdict.text);
+        return;
+    }
+    char reason[256];
+    yr_fake_auth_reason(passing->member->fake, &passing->verdict, reason, sizeof(reason));
+    yr_fake_watch_stream_refuse(data->stream, reason);
+}
+
 static void apply_any(const passage *passing, const yr_fake_rule *rule)
 {
+    if (passing->verdict.code != 0) {
+        deny(passing);
+        return;
+    }
     if (passing->method->apply != NULL) {
         apply(passing, rule);
     } else {
@@ -221,6 +269,10 @@ static void pass(const passage *passing, const yr_fake_rule *rule)
         yr_fake_conn_drop(conn);
         break;
     case YR_FAKE_DELAY:
+        if (passing->verdict.code != 0) {
+            deny(passing);
+            break;
+        }
         yr_fake_defer(fake, rule->number, on_apply_due,
                       &(yr_fake_deferred){
                           .member = passing->member,
@@ -332,6 +384,8 @@ static void on_message(void *context, yr_fake_call *call, yurpc_bytes message)
                                      : data->method->name,
         .message = message,
         .decoded = decoded,
+        .verdict =
+            yr_fake_auth_check(member->fake, yr_fake_call_header(call, "token"), decoded),
     };
     remember(&passing);
     const yr_fake_rule *rule = yr_fake_script_match(&member->fake->script, passing.name);

@@ -139,6 +139,7 @@ yurpc_status yr_fake_etcd_new(yr_io *io, const char *host, uint16_t port,
     fake->store = make_store(fake);
     fake->started_at_ms = yr_io_now_ms(io);
     yr_fake_leases_init(&fake->leases);
+    yr_fake_auth_clear(&fake->auth);
     yr_timer_init(&fake->expiry, on_look, fake);
     yr_list_init(&fake->watch_streams);
     yr_list_init(&fake->deferred);
@@ -236,6 +237,7 @@ yurpc_status yr_fake_etcd_restart(yr_fake_etcd *fake, bool is_wiped)
         yr_fake_store_free(fake->store);
         fake->store = make_store(fake);
         fake->raft_term = FIRST_TERM - 1;
+        yr_fake_auth_clear(&fake->auth);
         if (fake->options.on_commit != NULL) {
             fake->options.on_commit(fake->options.context, NULL, 0);
         }

@@ -5,6 +5,7 @@
 #define YR_FAKE_SERVICE_H
 
 #include "etcdserverpb.pb-c.h"
+#include "fake/auth_store.h"
 #include "fake/conditions.h"
 #include "fake/requests.h"
 #include "fake/script.h"
@@ -33,6 +34,7 @@ struct yr_fake_etcd {
     yr_fake_requests requests;
     yr_list deferred; /* what rules have delayed */
     bool has_condition[YR_FAKE_CONDITIONS_MAX];
+    yr_fake_auth auth;
 };
 
 /* ---- One request, from its message to its answer ---- */
@@ -40,12 +42,14 @@ struct yr_fake_etcd {
 typedef struct yr_fake_turn {
     yr_fake_etcd *fake;
     const yr_fake_member *member;
+    const void *conn; /* NULL: it is lost meanwhile */
     const ProtobufCMessage *request;
     size_t request_len;
     void *blocks; /* memory that lives as long as the turn */
     int code;     /* the answer: a status, or when it is 0 a message */
     const char *text;
     yurpc_bytes message;
+    int64_t delay_ms; /* how long the answer takes */
 } yr_fake_turn;
 
 /* Zeroed memory that goes with the turn. */
@@ -92,6 +96,17 @@ yr_fake_apply_fn yr_fake_lease_service_revoke;
 yr_fake_apply_fn yr_fake_lease_service_keep_alive;
 yr_fake_apply_fn yr_fake_lease_service_time_to_live;
 yr_fake_apply_fn yr_fake_lease_service_leases;
+yr_fake_apply_fn yr_fake_auth_service_enable;
+yr_fake_apply_fn yr_fake_auth_service_disable;
+yr_fake_apply_fn yr_fake_auth_service_authenticate;
+yr_fake_apply_fn yr_fake_auth_service_user_add;
+yr_fake_apply_fn yr_fake_auth_service_user_delete;
+yr_fake_apply_fn yr_fake_auth_service_user_change_password;
+yr_fake_apply_fn yr_fake_auth_service_user_grant_role;
+yr_fake_apply_fn yr_fake_auth_service_user_revoke_role;
+yr_fake_apply_fn yr_fake_auth_service_role_add;
+yr_fake_apply_fn yr_fake_auth_service_role_grant_permission;
+yr_fake_apply_fn yr_fake_auth_service_role_revoke_permission;
 
 /* ---- What services do to the whole ---- */
 

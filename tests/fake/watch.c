@@ -222,8 +222,7 @@ static bool is_empty_span(const yr_fake_span *span)
     return span->end.len > 0 && !yr_fake_span_has(span, span->key);
 }
 
-/* Answer created and canceled at once: there is no such watch. */
-static void refuse_watch(yr_fake_watch_stream *stream, const char *reason)
+void yr_fake_watch_stream_refuse(yr_fake_watch_stream *stream, const char *reason)
 {
     char *text = (char *)yr_fake_binary(yr_bytes_of_text(reason)).data;
     Etcdserverpb__WatchResponse response;
@@ -292,11 +291,12 @@ static void create_watch(yr_fake_watch_stream *stream,
     yr_fake_release(span.key.data);
     yr_fake_release(span.end.data);
     if (is_empty) {
-        refuse_watch(stream, "mvcc: watcher range is empty");
+        yr_fake_watch_stream_refuse(stream, "mvcc: watcher range is empty");
         return;
     }
     if (request->watch_id != 0 && find_watch(stream, request->watch_id) != NULL) {
-        refuse_watch(stream, "mvcc: duplicate watch ID provided on the WatchStream");
+        yr_fake_watch_stream_refuse(stream,
+                                    "mvcc: duplicate watch ID provided on the WatchStream");
         return;
     }
     watch *watching = add_watch(stream, request);

@@ -19,6 +19,9 @@ void yr_fake_watch_stream_request(yr_fake_watch_stream *stream,
                                   const Etcdserverpb__WatchRequest *request,
                                   const yr_fake_rule *rule);
 
+/* Answer that there is no such watch: created and canceled at once. */
+void yr_fake_watch_stream_refuse(yr_fake_watch_stream *stream, const char *reason);
+
 /* Tell all watches what was written, from the write number @p first on: one revision. */
 void yr_fake_watch_notify(yr_fake_etcd *fake, size_t first);
 

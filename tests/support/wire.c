@@ -17,7 +17,9 @@ struct yr_wire {
     yr_wire_options options;
     yr_grpc_channel *channel;
     yr_list calls;
-    yr_timer timer; /* ends a wait */
+    yr_timer timer;    /* ends a wait */
+    char *token;       /* NULL: none */
+    char *other_token; /* put aside */
     bool is_due;
 };
 
@@ -82,7 +84,26 @@ void yr_wire_free(yr_wire *wire)
     }
     yr_wire_disconnect(wire);
     yr_timer_stop(wire->options.io, &wire->timer);
+    yr_fake_release(wire->token);
+    yr_fake_release(wire->other_token);
     yr_fake_release(wire);
+}
+
+void yr_wire_swap_token(yr_wire *wire)
+{
+    char *token = wire->token;
+    wire->token = wire->other_token;
+    wire->other_token = token;
+}
+
+void yr_wire_set_token(yr_wire *wire, const char *token)
+{
+    yr_fake_release(wire->token);
+    wire->token = NULL;
+    if (token != NULL) {
+        wire->token = yr_fake_alloc(strlen(token) + 1);
+        memcpy(wire->token, token, strlen(token));
+    }
 }
 
 /* ---- Waiting ---- */
@@ -170,11 +191,15 @@ yr_wire_call *yr_wire_open(yr_wire *wire, const char *path, const yurpc_bytes *m
     call->wire = wire;
     yr_list_init(&call->messages);
     yr_list_append(&wire->calls, &call->link);
-    static const yr_grpc_header leader = {.name = "hasleader", .value = "true"};
+    yr_grpc_header headers[2] = {{.name = "hasleader", .value = "true"}};
+    size_t header_count = message != NULL ? 0 : 1;
+    if (wire->token != NULL) {
+        headers[header_count++] = (yr_grpc_header){.name = "token", .value = wire->token};
+    }
     const yr_grpc_request request = {
         .path = path,
-        .headers = &leader,
-        .header_count = message != NULL ? 0 : 1,
+        .headers = headers,
+        .header_count = header_count,
         .deadline_ms = message != NULL ? CALL_TIMEOUT_MS : 0,
         .message = message != NULL ? *message : (yurpc_bytes){0},
         .is_half_closed = message != NULL,

@@ -28,6 +28,12 @@ void yr_wire_free(yr_wire *wire);
 /* Forget the connection; open calls end. The next call makes a new one. */
 void yr_wire_disconnect(yr_wire *wire);
 
+/* What every later call has as the metadata "token" (copied); NULL: none. */
+void yr_wire_set_token(yr_wire *wire, const char *token);
+
+/* Put the token aside, and take the one that was put aside before. */
+void yr_wire_swap_token(yr_wire *wire);
+
 /* Let the loop run; at most @p ms. */
 void yr_wire_run(yr_wire *wire, int64_t ms);
 
