@@ -7,9 +7,9 @@
  * connection, the lease or the registry's data, until it is unregistered or the handle is
  * closed. Discovery is in service.h.
  *
- * Threads: any function may be called from any thread, and from the handle's callbacks unless
- * it blocks; on the loop thread a blocking call returns YURPC_WOULD_DEADLOCK. In a child of
- * fork() each call returns YURPC_FORKED, and closing only forgets.
+ * Threads: any function may be called from any thread and from callbacks. In the callbacks of a
+ * host-driven handle, and in a log callback, a blocking call returns YURPC_WOULD_DEADLOCK. In a
+ * child of fork() each call returns YURPC_FORKED, and closing only forgets.
  */
 #ifndef YURPC_REGISTRY_H
 #define YURPC_REGISTRY_H
@@ -82,11 +82,11 @@ YURPC_API YURPC_NODISCARD yurpc_status yurpc_registry_open(const yurpc_registry_
 
 /**
  * Unregister everything, end the lease, and free @p registry with all registrations, services
- * and watches that came from it. Takes at most 3 s, also when the registry cannot be reached.
- * NULL is allowed. Called from a callback of the handle it returns at once and the rest is done
- * later. It does not wait for the callback of a watch that is running on the callback thread:
- * stop the watch first where that matters. Calls that wait in other threads return
- * YURPC_CLOSED or YURPC_CANCELED; none may be begun any more.
+ * and watches that came from it. Takes at most 3 s, also when the registry cannot be reached
+ * or a callback hangs. NULL is allowed. When it returns no callback is running nor will run,
+ * except one that has been running all the time, which is the last. Called from a callback of
+ * the handle it returns at once and the rest is done later. Calls that wait in other threads
+ * return YURPC_CLOSED or YURPC_CANCELED; none may be begun any more.
  */
 YURPC_API void yurpc_registry_close(yurpc_registry *registry);
 
@@ -118,7 +118,10 @@ YURPC_API const char *yurpc_registration_state_name(yurpc_registration_state sta
 /**
  * Reports that a registration's state changed.
  *
- * Runs on the loop thread: must not block. @p error says why when the state is LOST or
+ * Runs on the handle's callback thread, one at a time, and may take its time: nothing else
+ * waits for it, but what happened meanwhile is told later, and of more than eight changes only
+ * the first ones and the last. (In a host-driven handle it runs inside
+ * yurpc_registry_step(), and must not block.) @p error says why when the state is LOST or
  * CONFLICT, or when an attempt to register failed (then the state is still REGISTERING); else
  * it is NULL. Borrowed.
  */
@@ -187,7 +190,10 @@ yurpc_registration_get_state(const yurpc_registration *registration);
 /**
  * Leave: announce it (consumers see the instance draining), then remove what is still ours,
  * then free
- * @p registration, whatever the outcome. Blocks, at most 3 s.
+ * @p registration, whatever the outcome. Blocks, at most 3 s; then as long again for a callback
+ * that takes its time. When it returns, @c on_state is not running nor will run, except one
+ * that has been running all the time. Called from a callback, it is that: what it leads to is
+ * not told.
  *
  * @param registration The registration; NULL is allowed.
  * @param ret_error    May be NULL; receives the details, to be freed.
@@ -198,8 +204,8 @@ YURPC_API YURPC_NODISCARD yurpc_status
 yurpc_registration_unregister(yurpc_registration *registration, yurpc_error **ret_error);
 
 /**
- * The same without waiting. @p registration is freed later, its @c on_state sees DRAINING and
- * GONE. NULL is allowed.
+ * The same without waiting. @p registration must not be used any more; its @c on_state sees
+ * DRAINING and GONE. NULL is allowed.
  */
 YURPC_API void yurpc_registration_unregister_async(yurpc_registration *registration);
 

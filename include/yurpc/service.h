@@ -162,8 +162,7 @@ YURPC_API YURPC_NODISCARD yurpc_status yurpc_service_watch(yurpc_service *servic
 
 /**
  * Stop and free @p watch; NULL is allowed. When it returns no callback is running nor will run,
- * except when called from the watch's own callback, which is then the last. Called from a
- * registration's callback it does not wait for one that is running; it is then the last, too.
+ * except when called from the watch's own callback, which is then the last.
  */
 YURPC_API void yurpc_watch_stop(yurpc_watch *watch);
 

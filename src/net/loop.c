@@ -3,6 +3,7 @@
 #include "base/assert.h"
 #include "base/error.h"
 #include "base/mem.h"
+#include "net/uv/clock.h"
 #include "net/uv/uv_io.h"
 
 #include <errno.h>
@@ -184,7 +185,7 @@ void yr_loop_step(yr_loop *loop)
 
 void yr_wait_init(yr_wait *wait)
 {
-    wait->is_done = false;
+    atomic_init(&wait->is_done, false);
     int failed = sem_init(&wait->semaphore, 0, 0);
     YR_ASSERT(failed == 0);
 }
@@ -208,6 +209,24 @@ void yr_wait_block(yr_wait *wait)
     while (sem_wait(&wait->semaphore) != 0) {
         YR_ASSERT(errno == EINTR);
     }
+}
+
+int64_t yr_loop_clock_ms(void)
+{
+    return yr_clock_monotonic_ms();
+}
+
+bool yr_wait_block_for(yr_wait *wait, int64_t timeout_ms)
+{
+    int64_t end_ms = yr_clock_monotonic_ms() + timeout_ms;
+    struct timespec end = {.tv_sec = end_ms / 1000, .tv_nsec = end_ms % 1000 * 1000000};
+    while (sem_clockwait(&wait->semaphore, CLOCK_MONOTONIC, &end) != 0) {
+        if (errno == ETIMEDOUT) {
+            return false;
+        }
+        YR_ASSERT(errno == EINTR);
+    }
+    return wait->is_done; /* reading it orders what went before, for who knows no semaphores */
 }
 
 yurpc_status yr_loop_check_wait(const yr_loop *loop)

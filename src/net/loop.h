@@ -9,6 +9,7 @@
 #include "net/io.h"
 
 #include <semaphore.h>
+#include <stdatomic.h>
 
 typedef struct yr_loop yr_loop;
 
@@ -40,12 +41,15 @@ int yr_loop_fd(const yr_loop *loop);
 int yr_loop_timeout_ms(const yr_loop *loop); /* -1: no timer runs */
 void yr_loop_step(yr_loop *loop);            /* does what is due, without waiting */
 
+/* Monotonic milliseconds, for a thread that is not on the loop. */
+int64_t yr_loop_clock_ms(void);
+
 /* ---- Waiting for something that happens on the loop ---- */
 
 /* On the waiter's stack or in an object that outlives the signal. */
 typedef struct yr_wait {
     sem_t semaphore;
-    bool is_done; /* for a waiter that runs the loop itself */
+    atomic_bool is_done; /* for a waiter that runs the loop itself */
 } yr_wait;
 
 void yr_wait_init(yr_wait *wait);
@@ -57,6 +61,10 @@ void yr_wait_signal(yr_wait *wait);
 /* Wait for the signal of a loop that has a thread, which may be gone when it comes: touches
  * nothing but @p wait. Not on the loop thread. */
 void yr_wait_block(yr_wait *wait);
+
+/* The same for at most @p timeout_ms: whether the signal came. When it did not, it may come
+ * later: then @p wait has to live on. */
+YURPC_NODISCARD bool yr_wait_block_for(yr_wait *wait, int64_t timeout_ms);
 
 /*
  * Wait for the signal, without limit: whatever will signal must have a deadline of its own. A

@@ -1,20 +1,27 @@
 #include "registry/executor.h"
 
+#include "base/assert.h"
 #include "base/mem.h"
+#include "net/loop.h"
 #include "net/post.h"
 
 #include <errno.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <signal.h>
+#include <stdatomic.h>
 
 struct yr_executor {
+    atomic_uint refs;
     yr_io *io; /* NULL: own thread */
     pthread_t thread;
     yr_post posts;
     sem_t wake;
     yr_task end; /* the last task */
     bool is_ending;
+    yr_task finish_task;
+    yr_wait finished;
+    atomic_bool is_muted;
 };
 
 static void on_end(void *context)
@@ -23,9 +30,17 @@ static void on_end(void *context)
     executor->is_ending = true;
 }
 
+static void on_finish(void *context)
+{
+    yr_executor *executor = context;
+    yr_wait_signal(&executor->finished);
+    yr_executor_unref(executor);
+}
+
 static void executor_free(yr_executor *executor)
 {
     yr_post_deinit(&executor->posts);
+    yr_wait_deinit(&executor->finished);
     if (sem_destroy(&executor->wake) != 0) {
         /* Nobody waits on it any more. */
     }
@@ -69,7 +84,9 @@ yurpc_status yr_executor_new(yr_io *io, bool has_thread, yr_executor **ret_execu
     if (executor == NULL) {
         return YURPC_NO_MEMORY;
     }
+    atomic_init(&executor->refs, 1);
     yr_task_init(&executor->end, on_end, executor);
+    yr_task_init(&executor->finish_task, on_finish, executor);
     if (!has_thread) {
         executor->io = io;
         *ret_executor = executor;
@@ -80,6 +97,7 @@ yurpc_status yr_executor_new(yr_io *io, bool has_thread, yr_executor **ret_execu
         yr_free(executor);
         return status;
     }
+    yr_wait_init(&executor->finished);
     if (sem_init(&executor->wake, 0, 0) != 0 || !start_thread(executor)) {
         executor_free(executor);
         return YURPC_IO;
@@ -88,19 +106,39 @@ yurpc_status yr_executor_new(yr_io *io, bool has_thread, yr_executor **ret_execu
     return YURPC_OK;
 }
 
-void yr_executor_release(yr_executor *executor)
+yr_executor *yr_executor_ref(yr_executor *executor)
 {
-    if (executor == NULL) {
+    atomic_fetch_add(&executor->refs, 1);
+    return executor;
+}
+
+void yr_executor_unref(yr_executor *executor)
+{
+    if (executor == NULL || atomic_fetch_sub(&executor->refs, 1) > 1) {
         return;
     }
     if (executor->io != NULL) {
         yr_free(executor);
         return;
     }
-    if (!yr_executor_post(executor, &executor->end)) {
-        /* Released twice: cannot happen. */
-        YR_ASSERT(false);
+    bool is_posted = yr_executor_post(executor, &executor->end);
+    YR_ASSERT(is_posted);
+}
+
+void yr_executor_finish(yr_executor *executor, int64_t timeout_ms)
+{
+    yr_executor_ref(executor);
+    bool is_posted = yr_executor_post(executor, &executor->finish_task);
+    YR_ASSERT(is_posted);
+    if (!yr_wait_block_for(&executor->finished, timeout_ms)) {
+        /* A callback takes long, perhaps for ever. */
     }
+    atomic_store(&executor->is_muted, true);
+}
+
+bool yr_executor_is_muted(const yr_executor *executor)
+{
+    return atomic_load(&executor->is_muted);
 }
 
 bool yr_executor_post(yr_executor *executor, yr_task *task)

@@ -81,6 +81,35 @@ yurpc_status yr_handle_run(yurpc_registry *handle, yr_task_fn *fn, void *context
     return yr_request_run(handle, &wanted.request, on_run, NULL);
 }
 
+typedef struct executing {
+    yurpc_registry *handle;
+    yr_executor *executor;
+    yurpc_status status;
+} executing;
+
+static void on_executor(void *context)
+{
+    executing *wanted = context;
+    yurpc_registry *handle = wanted->handle;
+    wanted->status = YURPC_OK;
+    if (handle->executor == NULL) {
+        wanted->status = yr_executor_new(yr_loop_io(handle->loop), !handle->is_host_driven,
+                                         &handle->executor);
+    }
+    wanted->executor = handle->executor;
+}
+
+yurpc_status yr_handle_executor(yurpc_registry *handle, yr_executor **ret_executor)
+{
+    executing wanted = {.handle = handle};
+    yurpc_status status = yr_handle_run(handle, on_executor, &wanted);
+    if (status != YURPC_OK) {
+        return status;
+    }
+    *ret_executor = wanted.executor;
+    return wanted.status;
+}
+
 /* ---- Opening ---- */
 
 typedef struct opening {
@@ -105,6 +134,7 @@ static void on_close(void *context);
 /* What is left when the loop is gone, or never was. */
 static void handle_free(yurpc_registry *handle)
 {
+    yr_executor_unref(handle->executor);
     yr_free(handle->address);
     yr_free(handle);
 }
@@ -191,8 +221,6 @@ static void on_close(void *context)
     while (!yr_list_is_empty(&handle->services)) {
         yr_service_free(YR_CONTAINER_OF(handle->services.next, yurpc_service, link));
     }
-    yr_executor_release(handle->executor);
-    handle->executor = NULL;
     yr_registry_close(handle->core, on_closed, handle);
 }
 
@@ -203,12 +231,14 @@ void yurpc_registry_close(yurpc_registry *registry)
     }
     if (yr_loop_is_forked(registry->loop)) {
         yr_loop_free(registry->loop); /* frees only what is safe in a child */
+        registry->executor = NULL;    /* it may be locked for ever, as the parent left it */
         handle_free(registry);
         return;
     }
     yr_loop *loop = registry->loop;
     bool is_callback = yr_loop_is_current(loop) || (registry->executor != NULL &&
                                                     yr_executor_is_current(registry->executor));
+    int64_t begun_ms = yr_loop_clock_ms();
     yr_wait closed;
     yr_wait_init(&closed);
     registry->closed = is_callback ? NULL : &closed;
@@ -218,6 +248,10 @@ void yurpc_registry_close(yurpc_registry *registry)
         return;
     }
     if (is_posted && yr_loop_wait(loop, &closed) == YURPC_OK) {
+        if (registry->executor != NULL && !registry->is_host_driven) {
+            int64_t left_ms = YR_CLOSE_MS - (yr_loop_clock_ms() - begun_ms);
+            yr_executor_finish(registry->executor, left_ms > 0 ? left_ms : 0);
+        }
         yr_loop_free(loop);
         handle_free(registry);
     }

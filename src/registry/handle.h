@@ -16,7 +16,7 @@ struct yurpc_registry {
     char *address; /* as configured; NULL: the driver's default */
     yr_loop *loop;
     yr_registry *core;
-    yr_executor *executor; /* the loop's; NULL until the first watch */
+    yr_executor *executor; /* the loop's; NULL until the first callback is wanted */
     yr_list services;      /* the loop's: what users hold */
     int64_t timeout_ms;
     bool is_host_driven;
@@ -57,6 +57,11 @@ void yr_request_end(yr_request *request, yurpc_status status, const yurpc_error 
  * run. */
 YURPC_NODISCARD yurpc_status yr_handle_run(yurpc_registry *handle, yr_task_fn *fn,
                                            void *context);
+
+/* The handle's executor, which is made with its first use. Not on the loop of another handle.
+ * YURPC_FORKED, YURPC_NO_MEMORY, YURPC_IO. */
+YURPC_NODISCARD yurpc_status yr_handle_executor(yurpc_registry *handle,
+                                                yr_executor **ret_executor);
 
 /* Loop only: free a service that a user holds, with its watches. */
 void yr_service_free(yurpc_service *service);

@@ -147,14 +147,10 @@ static void on_watch(void *context)
 {
     watching *wanted = context;
     yurpc_service *service = wanted->service;
-    yurpc_registry *handle = service->handle;
-    wanted->status = YURPC_OK;
-    if (handle->executor == NULL) {
-        wanted->status = yr_executor_new(yr_loop_io(handle->loop), !handle->is_host_driven,
-                                         &handle->executor);
-    }
+    yr_executor *executor = NULL;
+    wanted->status = yr_handle_executor(service->handle, &executor);
     if (wanted->status == YURPC_OK) {
-        wanted->status = yr_subscription_new(service->entry, handle->executor, wanted->on_event,
+        wanted->status = yr_subscription_new(service->entry, executor, wanted->on_event,
                                              wanted->context, &wanted->watch);
     }
     if (wanted->status == YURPC_OK) {

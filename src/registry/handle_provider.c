@@ -59,6 +59,74 @@ static yurpc_status make_registration(yurpc_registry *registry, const yurpc_inst
     return status == YURPC_OK ? YURPC_OK : yr_error_set_status(ret_error, status);
 }
 
+/* Have the states of @p count registrations told on the handle's callback thread. */
+static yurpc_status report_elsewhere(yurpc_registry *registry,
+                                     yurpc_registration *const *registrations, size_t count)
+{
+    yr_executor *executor = NULL;
+    yurpc_status status = yr_handle_executor(registry, &executor);
+    for (size_t i = 0; i < count && status == YURPC_OK; i++) {
+        status = yr_registration_report_on(registrations[i], executor);
+    }
+    return status;
+}
+
+static yurpc_status make_all(yurpc_registry *registry, const yurpc_instance_spec *specs,
+                             size_t count, const yurpc_register_options *options,
+                             yurpc_registration **made, yurpc_error **ret_error)
+{
+    for (size_t i = 0; i < count; i++) {
+        yurpc_status status =
+            make_registration(registry, &specs[i], options, &made[i], ret_error);
+        if (status != YURPC_OK) {
+            return status;
+        }
+    }
+    if (options == NULL || options->on_state == NULL || registry->is_host_driven) {
+        return YURPC_OK;
+    }
+    yurpc_status status = report_elsewhere(registry, made, count);
+    return status == YURPC_OK ? status : yr_error_set_status(ret_error, status);
+}
+
+/* Nobody expects to be called any more about what was not registered. */
+static void finish_reporters(yr_reporter **reporters, size_t count, bool is_registered)
+{
+    int64_t timeout_ms = YR_CLOSE_MS;
+    for (size_t i = 0; i < count && reporters[i] != NULL; i++) {
+        if (!is_registered && !yr_reporter_finish(reporters[i], timeout_ms)) {
+            timeout_ms = 0; /* they share a thread, on which a callback hangs */
+        }
+        yr_reporter_unref(reporters[i]);
+    }
+}
+
+/* Takes what was @p made. */
+static yurpc_status enroll(yurpc_registry *registry, yurpc_registration **made, size_t count,
+                           bool is_background, yurpc_error **ret_error)
+{
+    yr_reporter **reporters = yr_calloc(count, sizeof(yr_reporter *));
+    if (reporters == NULL) {
+        free_registrations(made, count);
+        return yr_error_set_status(ret_error, YURPC_NO_MEMORY);
+    }
+    for (size_t i = 0; i < count && made[i]->reporter != NULL; i++) {
+        reporters[i] = yr_reporter_ref(made[i]->reporter);
+    }
+    enrolling wanted = {
+        .enrolment = {.registrations = made,
+                      .count = count,
+                      .timeout_ms = registry->timeout_ms,
+                      .done = on_enrolled,
+                      .context = &wanted},
+        .is_background = is_background,
+    };
+    yurpc_status status = yr_request_run(registry, &wanted.request, on_register, ret_error);
+    finish_reporters(reporters, count, status == YURPC_OK);
+    yr_free(reporters);
+    return status;
+}
+
 yurpc_status yurpc_registry_register_many(yurpc_registry *registry,
                                           const yurpc_instance_spec *specs, size_t count,
                                           const yurpc_register_options *options,
@@ -68,32 +136,22 @@ yurpc_status yurpc_registry_register_many(yurpc_registry *registry,
     if (registry == NULL || specs == NULL || count == 0 || ret_registrations == NULL) {
         return yr_error_set_status(ret_error, YURPC_INVALID);
     }
+    yurpc_status status = yr_loop_check_wait(registry->loop);
+    if (status != YURPC_OK) {
+        return yr_error_set_status(ret_error, status);
+    }
     yurpc_registration **made = yr_calloc(count, sizeof(yurpc_registration *));
     if (made == NULL) {
         return yr_error_set_status(ret_error, YURPC_NO_MEMORY);
     }
-    yurpc_status status = yr_loop_check_wait(registry->loop);
+    status = make_all(registry, specs, count, options, made, ret_error);
     if (status != YURPC_OK) {
+        free_registrations(made, count);
         yr_free(made);
-        return yr_error_set_status(ret_error, status);
+        return status;
     }
-    for (size_t i = 0; i < count; i++) {
-        status = make_registration(registry, &specs[i], options, &made[i], ret_error);
-        if (status != YURPC_OK) {
-            free_registrations(made, i);
-            yr_free(made);
-            return status;
-        }
-    }
-    enrolling wanted = {
-        .enrolment = {.registrations = made,
-                      .count = count,
-                      .timeout_ms = registry->timeout_ms,
-                      .done = on_enrolled,
-                      .context = &wanted},
-        .is_background = options != NULL && options->is_background,
-    };
-    status = yr_request_run(registry, &wanted.request, on_register, ret_error);
+    bool is_background = options != NULL && options->is_background;
+    status = enroll(registry, made, count, is_background, ret_error);
     if (status == YURPC_OK) {
         memcpy(ret_registrations, made, count * sizeof(yurpc_registration *));
     }
@@ -136,8 +194,19 @@ yurpc_status yurpc_registration_unregister(yurpc_registration *registration,
     if (registration == NULL) {
         return YURPC_OK;
     }
+    yr_reporter *reporter = registration->reporter;
+    if (reporter != NULL) {
+        yr_reporter_ref(reporter);
+    }
     leaving wanted = {.registration = registration};
-    return yr_request_run(registration->handle, &wanted.request, on_leave, ret_error);
+    yurpc_status status =
+        yr_request_run(registration->handle, &wanted.request, on_leave, ret_error);
+    bool is_gone = status != YURPC_FORKED && status != YURPC_WOULD_DEADLOCK;
+    if (reporter != NULL && is_gone && !yr_reporter_finish(reporter, YR_CLOSE_MS)) {
+        /* A callback hangs: it is the last. */
+    }
+    yr_reporter_unref(reporter);
+    return status;
 }
 
 void yurpc_registration_unregister_async(yurpc_registration *registration)

@@ -38,6 +38,17 @@ fail:
     return status;
 }
 
+yurpc_status yr_registration_report_on(yurpc_registration *registration, yr_executor *executor)
+{
+    yurpc_status status = yr_reporter_new(executor, registration->on_state,
+                                          registration->context, &registration->reporter);
+    if (status == YURPC_OK) {
+        registration->on_state = yr_reporter_report;
+        registration->context = registration->reporter;
+    }
+    return status;
+}
+
 void yr_registration_free(yurpc_registration *registration)
 {
     if (registration == NULL) {
@@ -45,6 +56,7 @@ void yr_registration_free(yurpc_registration *registration)
     }
     yr_list_remove(&registration->link);
     yr_claim_free(registration->claim);
+    yr_reporter_unref(registration->reporter);
     yr_free(registration);
 }
 

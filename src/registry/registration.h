@@ -9,6 +9,7 @@
 #include "net/io.h"
 #include "registry/claim.h"
 #include "registry/core.h"
+#include "registry/reporter.h"
 
 #include <yurpc/registry.h>
 
@@ -20,9 +21,10 @@ struct yurpc_registration {
     struct yr_provider *provider;
     yr_claim *claim; /* NULL when it is done */
     _Atomic int state;
-    yurpc_registration_fn *on_state;
+    yurpc_registration_fn *on_state; /* called on the loop */
     void *context;
-    yr_list link;                   /* in the provider's registrations */
+    yr_reporter *reporter; /* what on_state is, for a user's callback elsewhere; or NULL */
+    yr_list link;          /* in the provider's registrations */
     struct yr_enrolment *enrolment; /* who waits for the first success; NULL: nobody */
     yr_task leave_task;             /* the public function's way onto the loop */
     yr_timer leave_deadline;
@@ -39,6 +41,10 @@ YURPC_NODISCARD yurpc_status yr_registration_new(const yurpc_instance_spec *spec
                                                  const yurpc_register_options *options,
                                                  yurpc_registry *handle,
                                                  yurpc_registration **ret_registration);
+
+/* Have the states told on @p executor instead of the loop. YURPC_NO_MEMORY. */
+YURPC_NODISCARD yurpc_status yr_registration_report_on(yurpc_registration *registration,
+                                                       yr_executor *executor);
 
 /* Frees its claim too, if it still has one. NULL is allowed. */
 void yr_registration_free(yurpc_registration *registration);

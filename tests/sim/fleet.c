@@ -120,7 +120,7 @@ static bool is_closed(void *context)
 static void begin_close(yr_process *process)
 {
     yr_process_leave_all(process);
-    yr_executor_release(process->executor);
+    yr_executor_unref(process->executor);
     process->executor = NULL;
     yr_registry_close(process->registry, on_closed, process);
 }

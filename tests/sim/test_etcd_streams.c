@@ -208,9 +208,20 @@ static void a_watch_that_is_refused_for_a_while_is_taken_up_again(void **state)
 {
     sim_rig *rig = *state;
     watch_log log;
-    yr_fake_rule rules[] = {{"Watch", 1, 1, YR_FAKE_CANCEL, 0, 0, "etcdserver: no leader"},
-                            {"Watch", 2, 1, YR_FAKE_STATUS, 0, 14, "etcdserver: no leader"},
-                            {"Watch", 3, 1, YR_FAKE_STATUS, 0, 0, ""}};
+    yr_fake_rule rules[] = {
+        {.method = "Watch",
+         .nth = 1,
+         .times = 1,
+         .action = YR_FAKE_CANCEL,
+         .text = "etcdserver: no leader"},
+        {.method = "Watch",
+         .nth = 2,
+         .times = 1,
+         .action = YR_FAKE_STATUS,
+         .code = 14,
+         .text = "etcdserver: no leader"},
+        {.method = "Watch", .nth = 3, .times = 1, .action = YR_FAKE_STATUS, .text = ""},
+    };
     for (size_t i = 0; i < 3; i++) {
         yr_fake_etcd_add_rule(rig->fake, &rules[i]);
     }

@@ -163,44 +163,7 @@ static void many_instances_are_registered_at_once(void **state)
     yurpc_registry_close(registry);
 }
 
-/* ---- Callbacks ---- */
-
-typedef struct deadlock {
-    yurpc_registry *registry;
-    yurpc_status discovered;
-    yurpc_status registered;
-} deadlock;
-
-static void call_back_blocking(void *context, yurpc_registration_state state,
-                               const yurpc_error *error)
-{
-    deadlock *tried = context;
-    (void)error;
-    if (state != YURPC_REGISTERED) {
-        return;
-    }
-    yurpc_service *service = NULL;
-    yurpc_registration *registration = NULL;
-    yurpc_instance_spec spec = spec_of(2);
-    tried->discovered = yurpc_registry_discover(tried->registry, SERVICE, NULL, &service, NULL);
-    tried->registered =
-        yurpc_registry_register(tried->registry, &spec, NULL, &registration, NULL);
-}
-
-static void a_blocking_call_on_the_loop_thread_is_refused(void **state)
-{
-    (void)state;
-    deadlock tried = {.registry = open_local(false)};
-    yurpc_register_options options = YURPC_REGISTER_OPTIONS_INIT;
-    options.on_state = call_back_blocking;
-    options.context = &tried;
-    yurpc_instance_spec spec = spec_of(1);
-    yurpc_registration *registration = NULL;
-    assert_ok(yurpc_registry_register(tried.registry, &spec, &options, &registration, NULL));
-    assert_int_equal(tried.discovered, YURPC_WOULD_DEADLOCK);
-    assert_int_equal(tried.registered, YURPC_WOULD_DEADLOCK);
-    yurpc_registry_close(tried.registry);
-}
+/* ---- Watching ---- */
 
 typedef struct witness {
     yurpc_registry *registry;
@@ -527,7 +490,6 @@ int main(void)
         cmocka_unit_test(what_one_handle_registers_another_picks),
         cmocka_unit_test(the_same_address_twice_is_refused_and_changes_nothing),
         cmocka_unit_test(many_instances_are_registered_at_once),
-        cmocka_unit_test(a_blocking_call_on_the_loop_thread_is_refused),
         cmocka_unit_test(a_watch_tells_of_what_comes_and_goes),
         cmocka_unit_test(a_watch_may_be_stopped_inside_its_callback),
         cmocka_unit_test(a_handle_may_be_closed_inside_a_watchs_callback),

@@ -82,48 +82,6 @@ static void wait_for(atomic_int *counter, int wanted)
     assert_true(atomic_load(counter) >= wanted);
 }
 
-/* ---- Leaving ---- */
-
-typedef struct leaver {
-    yurpc_registration *_Atomic registration;
-    atomic_int gone;
-    atomic_int drained;
-} leaver;
-
-static void leave_again(void *context, yurpc_registration_state state, const yurpc_error *error)
-{
-    leaver *self = context;
-    (void)error;
-    if (state == YURPC_DRAINING || state == YURPC_GONE) {
-        yurpc_registration_unregister_async(atomic_load(&self->registration));
-    }
-    atomic_fetch_add(&self->drained, state == YURPC_DRAINING);
-    atomic_fetch_add(&self->gone, state == YURPC_GONE);
-}
-
-static void leaving_is_told_once_however_often_it_is_asked_for(void **state)
-{
-    (void)state;
-    yurpc_registry *registry = open_local();
-    leaver self = {.registration = NULL};
-    yurpc_register_options options = YURPC_REGISTER_OPTIONS_INIT;
-    options.on_state = leave_again;
-    options.context = &self;
-    yurpc_instance_spec spec = spec_of(1);
-    yurpc_registration *registration = NULL;
-    assert_ok(yurpc_registry_register(registry, &spec, &options, &registration, NULL));
-    atomic_store(&self.registration, registration);
-    yurpc_registration_unregister_async(registration);
-    wait_for(&self.gone, 1);
-    yurpc_registry_stats stats = {.size = sizeof stats};
-    assert_ok(yurpc_registry_get_stats(registry, &stats));
-    assert_int_equal(stats.registrations, 0);
-    assert_int_equal(stats.registered, 0);
-    yurpc_registry_close(registry);
-    assert_int_equal(atomic_load(&self.gone), 1);
-    assert_int_equal(atomic_load(&self.drained), 1);
-}
-
 /* ---- Closing ---- */
 
 typedef struct closer {
@@ -479,7 +437,6 @@ static void many_threads_register_and_leave_through_one_handle(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(leaving_is_told_once_however_often_it_is_asked_for),
         cmocka_unit_test(a_handle_may_be_closed_inside_a_registrations_callback),
         cmocka_unit_test(a_host_is_told_when_a_callback_has_closed_its_handle),
         cmocka_unit_test(closing_ends_calls_that_wait_in_other_threads),

@@ -7,6 +7,9 @@
 /* Milliseconds since boot, suspend included. */
 int64_t yr_clock_boot_ms(void);
 
+/* Milliseconds of the monotonic clock, which a suspended machine stops. */
+int64_t yr_clock_monotonic_ms(void);
+
 /* 64 bits that nobody can predict. */
 uint64_t yr_clock_random(void);
 

@@ -1,0 +1,237 @@
+/* Callbacks that take their time, block for ever, or call back: nothing else may suffer. */
+#include "scratch.h"
+#include "yr_test.h"
+
+#include <yurpc/service.h>
+
+#include <poll.h>
+#include <semaphore.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <time.h>
+
+#define SERVICE "com.acme.UserService"
+
+enum { PATIENCE_MS = 10000, CLOSE_MS = 3000, SLACK_MS = 1500 };
+
+static yr_scratch directory;
+static char path[128];
+
+static int make_directory(void **state)
+{
+    (void)state;
+    if (yr_scratch_init(&directory, "yurpc-callbacks.") != YURPC_OK) {
+        return -1;
+    }
+    return snprintf(path, sizeof path, "%s/registry.db", directory.path) > 0 ? 0 : -1;
+}
+
+static int remove_directory(void **state)
+{
+    (void)state;
+    yr_scratch_deinit(&directory);
+    return 0;
+}
+
+static int64_t now_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static yurpc_registry *open_local(bool is_host_driven)
+{
+    yurpc_registry_config config = YURPC_REGISTRY_CONFIG_INIT;
+    config.registry = "local";
+    config.address = path;
+    config.timeout_ms = PATIENCE_MS;
+    config.is_host_driven = is_host_driven;
+    yurpc_registry *registry = NULL;
+    assert_ok(yurpc_registry_open(&config, &registry, NULL));
+    return registry;
+}
+
+static yurpc_instance_spec spec_of(uint16_t port)
+{
+    yurpc_instance_spec spec = YURPC_INSTANCE_SPEC_INIT;
+    spec.service = SERVICE;
+    spec.host = "10.0.0.5";
+    spec.port = port;
+    return spec;
+}
+
+/* What a registration's callback does, and saw. */
+typedef struct callee {
+    yurpc_registry *registry;
+    yurpc_registration_state when;
+    void (*act)(struct callee *self); /* in that state; NULL: nothing */
+    sem_t entered;
+    sem_t go_on;
+    yurpc_status discovered;
+    yurpc_status registered;
+    atomic_int calls;
+    atomic_int gone;
+} callee;
+
+static void on_state(void *context, yurpc_registration_state state, const yurpc_error *error)
+{
+    callee *self = context;
+    (void)error;
+    atomic_fetch_add(&self->calls, 1);
+    if (state == self->when && self->act != NULL) {
+        self->act(self);
+    }
+    atomic_fetch_add(&self->gone, state == YURPC_GONE);
+}
+
+static void hang(callee *self)
+{
+    assert_int_equal(sem_post(&self->entered), 0);
+    assert_int_equal(sem_wait(&self->go_on), 0);
+}
+
+static void call_blocking(callee *self)
+{
+    yurpc_service *service = NULL;
+    yurpc_registration *registration = NULL;
+    yurpc_instance_spec spec = spec_of(2);
+    self->discovered = yurpc_registry_discover(self->registry, SERVICE, NULL, &service, NULL);
+    self->registered =
+        yurpc_registry_register(self->registry, &spec, NULL, &registration, NULL);
+    assert_int_equal(sem_post(&self->entered), 0);
+}
+
+static void callee_init(callee *self, bool is_host_driven, yurpc_registration_state when,
+                        void (*act)(callee *))
+{
+    *self = (callee){.registry = open_local(is_host_driven), .when = when, .act = act};
+    assert_int_equal(sem_init(&self->entered, 0, 0), 0);
+    assert_int_equal(sem_init(&self->go_on, 0, 0), 0);
+}
+
+static yurpc_registration *enlist(callee *self)
+{
+    yurpc_register_options options = YURPC_REGISTER_OPTIONS_INIT;
+    options.on_state = on_state;
+    options.context = self;
+    yurpc_instance_spec spec = spec_of(1);
+    yurpc_registration *registration = NULL;
+    assert_ok(yurpc_registry_register(self->registry, &spec, &options, &registration, NULL));
+    return registration;
+}
+
+static void a_blocking_call_works_inside_a_callback(void **state)
+{
+    (void)state;
+    static callee self;
+    callee_init(&self, false, YURPC_REGISTERED, call_blocking);
+    (void)enlist(&self);
+    assert_int_equal(sem_wait(&self.entered), 0);
+    assert_ok(self.discovered);
+    assert_ok(self.registered);
+    yurpc_registry_close(self.registry);
+    assert_int_equal(atomic_load(&self.gone), 1);
+}
+
+static void a_blocking_call_inside_a_callback_of_a_host_driven_handle_is_refused(void **state)
+{
+    (void)state;
+    static callee self;
+    callee_init(&self, true, YURPC_REGISTERED, call_blocking);
+    (void)enlist(&self);
+    assert_int_equal(sem_wait(&self.entered), 0);
+    assert_int_equal(self.discovered, YURPC_WOULD_DEADLOCK);
+    assert_int_equal(self.registered, YURPC_WOULD_DEADLOCK);
+    yurpc_registry_close(self.registry);
+}
+
+static void a_callback_that_hangs_stops_neither_registering_nor_discovering(void **state)
+{
+    (void)state;
+    static callee self;
+    callee_init(&self, false, YURPC_REGISTERED, hang);
+    (void)enlist(&self);
+    assert_int_equal(sem_wait(&self.entered), 0);
+    yurpc_instance_spec spec = spec_of(2);
+    yurpc_registration *other = NULL;
+    assert_ok(yurpc_registry_register(self.registry, &spec, NULL, &other, NULL));
+    yurpc_service *service = NULL;
+    assert_ok(yurpc_registry_discover(self.registry, SERVICE, NULL, &service, NULL));
+    const yurpc_snapshot *now = yurpc_service_acquire(service);
+    assert_int_equal(yurpc_snapshot_count(now), 2);
+    yurpc_service_release(service, now);
+    assert_ok(yurpc_registration_unregister(other, NULL));
+    assert_int_equal(sem_post(&self.go_on), 0);
+    yurpc_registry_close(self.registry);
+}
+
+static void unregistering_returns_when_its_last_state_was_told(void **state)
+{
+    (void)state;
+    static callee self;
+    callee_init(&self, false, YURPC_GONE, NULL);
+    yurpc_registration *registration = enlist(&self);
+    assert_ok(yurpc_registration_unregister(registration, NULL));
+    assert_int_equal(atomic_load(&self.gone), 1);
+    assert_int_equal(atomic_load(&self.calls), 3); /* REGISTERED, DRAINING, GONE */
+    yurpc_registry_close(self.registry);
+    assert_int_equal(atomic_load(&self.calls), 3);
+}
+
+static void closing_is_bounded_though_a_callback_hangs_which_is_then_the_last(void **state)
+{
+    (void)state;
+    static callee self;
+    callee_init(&self, false, YURPC_REGISTERED, hang);
+    (void)enlist(&self);
+    assert_int_equal(sem_wait(&self.entered), 0);
+    int64_t begun = now_ms();
+    yurpc_registry_close(self.registry);
+    assert_in_range(now_ms() - begun, 0, CLOSE_MS + SLACK_MS);
+    assert_int_equal(atomic_load(&self.calls), 1);
+    assert_int_equal(sem_post(&self.go_on), 0);
+    /* Whatever else its thread does, it calls nobody. */
+    int64_t end = now_ms() + 100;
+    while (now_ms() < end) {
+        poll(NULL, 0, 10);
+        assert_int_equal(atomic_load(&self.calls), 1);
+    }
+}
+
+static yurpc_registration *_Atomic leaving;
+
+static void leave(callee *self)
+{
+    yurpc_registration *registration = NULL;
+    while ((registration = atomic_load(&leaving)) == NULL) {
+        poll(NULL, 0, 1);
+    }
+    assert_ok(yurpc_registration_unregister(registration, NULL));
+    assert_int_equal(sem_post(&self->entered), 0);
+}
+
+static void leaving_from_the_callback_is_told_no_more(void **state)
+{
+    (void)state;
+    static callee self;
+    callee_init(&self, false, YURPC_REGISTERED, leave);
+    atomic_store(&leaving, enlist(&self));
+    assert_int_equal(sem_wait(&self.entered), 0);
+    yurpc_registry_close(self.registry);
+    assert_int_equal(atomic_load(&self.calls), 1);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_blocking_call_works_inside_a_callback),
+        cmocka_unit_test(a_blocking_call_inside_a_callback_of_a_host_driven_handle_is_refused),
+        cmocka_unit_test(a_callback_that_hangs_stops_neither_registering_nor_discovering),
+        cmocka_unit_test(unregistering_returns_when_its_last_state_was_told),
+        cmocka_unit_test(closing_is_bounded_though_a_callback_hangs_which_is_then_the_last),
+        cmocka_unit_test(leaving_from_the_callback_is_told_no_more),
+    };
+    return cmocka_run_group_tests_name("handle callbacks", tests, make_directory,
+                                       remove_directory);
+}
