@@ -1,7 +1,7 @@
 # Thin on purpose: scripts/setup installs what is needed, CMake's presets do the rest.
 PREFIX ?= /usr/local
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test lint bench install format clean
+.PHONY: help setup build demo test lint fuzz coverage bench install format clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -30,6 +30,22 @@ lint: ## clang-tidy over everything, then the rules that are tests
 	@cmake --workflow --preset tidy
 	@cmake --preset dev --log-level=WARNING
 	@ctest --preset all --label-regex lint
+
+fuzz: ## every fuzz target for T seconds (60); ONLY="name …": just those
+	@scripts/setup build test
+	@cmake --preset fuzz --log-level=WARNING
+	@cmake --build --preset fuzz
+	@tools/fuzz.py build/fuzz $(or $(T),60) $(ONLY)
+
+coverage: ## what the readers' corpora execute (95 % of lines), then what the tests do
+	@scripts/setup build test
+	@cmake --preset coverage --log-level=WARNING
+	@cmake --build --preset coverage
+	@tools/coverage.py build/coverage --reset
+	@ctest --preset coverage --label-regex fuzz --quiet
+	@tools/coverage.py build/coverage --decoders 95
+	@ctest --preset coverage --label-exclude fuzz
+	@tools/coverage.py build/coverage
 
 bench: build ## measure, beside yardsticks taken in the same run; ONLY=name: just those works
 	@scripts/setup test
