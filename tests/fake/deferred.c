@@ -56,6 +56,11 @@ void yr_fake_deferred_forget_conn(yr_fake_etcd *fake, const yr_fake_conn *conn)
     }
 }
 
+void yr_fake_deferred_drop(yr_fake_deferred *deferred)
+{
+    free_deferred(deferred);
+}
+
 void yr_fake_deferred_clear(yr_fake_etcd *fake)
 {
     while (!yr_list_is_empty(&fake->deferred)) {

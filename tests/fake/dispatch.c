@@ -4,6 +4,7 @@
 #include "base/bytes.h"
 #include "deferred.h"
 #include "grpc/call.h"
+#include "raft.h"
 #include "watch.h"
 
 #include <stdio.h>
@@ -27,7 +28,9 @@ static void answer_status(yr_fake_turn *turn)
     etcdserverpb__status_response__init(&response);
     response.header = yr_fake_turn_header(turn);
     response.version = turn->fake->options.is_34 ? older : newer;
-    response.leader = turn->fake->members[0].id;
+    const yr_fake_etcd *fake = turn->fake;
+    bool has_leader = !turn->member->is_cut && !yr_timer_is_running(&fake->election);
+    response.leader = has_leader ? fake->members[fake->leader].id : 0;
     response.raft_term = turn->fake->raft_term;
     yr_fake_turn_answer(turn, &response.base);
 }
@@ -211,10 +214,22 @@ static void deny(const passage *passing)
     yr_fake_watch_stream_refuse(data->stream, reason);
 }
 
+static void on_apply_due(yr_fake_deferred *deferred);
+
 static void apply_any(const passage *passing, const yr_fake_rule *rule)
 {
     if (passing->verdict.code != 0) {
         deny(passing);
+        return;
+    }
+    const yr_fake_deferred request = {
+        .member = passing->member,
+        .call = passing->call,
+        .method = passing->method,
+        .message = passing->message,
+        .redo = on_apply_due,
+    };
+    if (yr_fake_raft_hold(passing->member, passing->method->name, passing->decoded, &request)) {
         return;
     }
     if (passing->method->apply != NULL) {
@@ -346,6 +361,10 @@ static void on_call(void *context, yr_fake_call *call)
     const method *found = find_method(path);
     if (found == NULL) {
         refuse_path(call, path);
+        return;
+    }
+    if (yr_fake_raft_refuses(member, call)) {
+        yr_fake_call_end(call, YR_GRPC_UNAVAILABLE, "etcdserver: no leader");
         return;
     }
     call_data *data = yr_fake_alloc(sizeof(*data));

@@ -4,6 +4,7 @@
 #include "base/bytes.h"
 #include "deferred.h"
 #include "dispatch.h"
+#include "raft.h"
 #include "watch.h"
 
 #include <stdio.h>
@@ -11,6 +12,7 @@
 
 enum {
     FIRST_TERM = 2, /* of a cluster that was started once */
+    RESTORED_TTL_S = 10,
 };
 
 static const uint64_t default_cluster_id = UINT64_C(0xcdf818194e3a8c32);
@@ -64,7 +66,7 @@ static int64_t look_at_ms(const yr_fake_etcd *fake, int64_t at_ms)
 void yr_fake_etcd_plan_expiry(yr_fake_etcd *fake)
 {
     const yr_fake_lease *first = yr_fake_leases_first(&fake->leases);
-    if (first == NULL || !fake->is_running) {
+    if (first == NULL || !fake->is_running || !yr_fake_raft_can_expire(fake)) {
         yr_timer_stop(fake->io, &fake->expiry);
         return;
     }
@@ -105,6 +107,7 @@ yurpc_status yr_fake_etcd_add_member(yr_fake_etcd *fake, yr_io *io, const char *
     if (status != YURPC_OK) {
         return status;
     }
+    yr_fake_raft_add(member);
     fake->member_count++;
     size_t len = strlen(fake->address);
     bool is_ipv6 = strchr(host, ':') != NULL;
@@ -143,6 +146,7 @@ yurpc_status yr_fake_etcd_new(yr_io *io, const char *host, uint16_t port,
     yr_timer_init(&fake->expiry, on_look, fake);
     yr_list_init(&fake->watch_streams);
     yr_list_init(&fake->deferred);
+    yr_fake_raft_init(fake);
     yurpc_status status = yr_fake_etcd_add_member(fake, io, host, port);
     if (status != YURPC_OK) {
         goto fail;
@@ -164,6 +168,7 @@ void yr_fake_etcd_free(yr_fake_etcd *fake)
     }
     yr_fake_deferred_clear(fake);
     yr_timer_stop(fake->io, &fake->expiry);
+    yr_fake_raft_deinit(fake);
     yr_fake_leases_clear(&fake->leases);
     yr_fake_store_free(fake->store);
     yr_fake_script_clear(&fake->script);
@@ -222,11 +227,61 @@ yurpc_status yr_fake_etcd_start(yr_fake_etcd *fake)
         }
     }
     fake->is_running = true;
+    yr_fake_raft_reset(fake);
     fake->raft_term++;
     fake->started_at_ms = yr_io_now_ms(fake->io);
     yr_fake_leases_renew_all(&fake->leases, fake->started_at_ms);
     yr_fake_etcd_plan_expiry(fake);
     return YURPC_OK;
+}
+
+/* Tell the witness that all is gone, and then what is there. */
+static void report_anew(const yr_fake_etcd *fake)
+{
+    static const char zero[] = {'\0'};
+    const yr_fake_span all = {{zero, 1}, {zero, 1}};
+    if (fake->options.on_commit == NULL) {
+        return;
+    }
+    fake->options.on_commit(fake->options.context, NULL, 0);
+    const yr_fake_version *version = NULL;
+    while ((version = yr_fake_store_next(fake->store, &all, 0, version)) != NULL) {
+        fake->options.on_commit(fake->options.context, &version, 1);
+    }
+}
+
+/* After data were put back: a lease for each key that names one, and no other. */
+static void restore_leases(yr_fake_etcd *fake)
+{
+    static const char zero[] = {'\0'};
+    const yr_fake_span all = {{zero, 1}, {zero, 1}};
+    yr_fake_leases now;
+    yr_fake_leases_init(&now);
+    const yr_fake_version *version = NULL;
+    while ((version = yr_fake_store_next(fake->store, &all, 0, version)) != NULL) {
+        if (version->lease != 0 && yr_fake_lease_find(&now, version->lease) == NULL) {
+            const yr_fake_lease *old = yr_fake_lease_find(&fake->leases, version->lease);
+            (void)yr_fake_lease_grant(&now, version->lease,
+                                      old != NULL ? old->ttl_s : RESTORED_TTL_S,
+                                      yr_io_now_ms(fake->io));
+        }
+    }
+    yr_fake_leases_clear(&fake->leases);
+    while (now.count > 0) {
+        yr_fake_lease *lease = YR_CONTAINER_OF(now.all.next, yr_fake_lease, link);
+        (void)yr_fake_lease_grant(&fake->leases, lease->id, lease->ttl_s,
+                                  yr_io_now_ms(fake->io));
+        yr_fake_lease_remove(&now, lease);
+    }
+}
+
+yurpc_status yr_fake_etcd_restore(yr_fake_etcd *fake, int64_t revision)
+{
+    yr_fake_etcd_stop(fake);
+    yr_fake_store_restore(fake->store, revision);
+    restore_leases(fake);
+    report_anew(fake);
+    return yr_fake_etcd_start(fake);
 }
 
 yurpc_status yr_fake_etcd_restart(yr_fake_etcd *fake, bool is_wiped)
@@ -248,15 +303,10 @@ yurpc_status yr_fake_etcd_restart(yr_fake_etcd *fake, bool is_wiped)
 void yr_fake_etcd_set_silent(yr_fake_etcd *fake, bool is_silent)
 {
     for (size_t i = 0; i < fake->member_count; i++) {
-        yr_fake_server *server = fake->members[i].server;
-        yr_fake_server_options(server)->is_silent = is_silent;
-        yr_fake_conn *conn = yr_fake_server_newest(server);
-        while (conn != NULL) {
-            yr_fake_conn *older = yr_fake_conn_older(conn); /* what it kept may end it */
-            (is_silent ? yr_fake_conn_freeze : yr_fake_conn_thaw)(conn);
-            conn = older;
-        }
+        fake->members[i].is_silent = false; /* it is not of one alone */
+        yr_fake_server_set_silent(fake->members[i].server, is_silent);
     }
+    yr_fake_raft_update(fake);
 }
 
 /* ---- Its data ---- */
@@ -328,6 +378,11 @@ size_t yr_fake_etcd_revoke_all(yr_fake_etcd *fake)
     }
     yr_fake_etcd_plan_expiry(fake);
     return count;
+}
+
+void yr_fake_etcd_set_full(yr_fake_etcd *fake, bool is_full)
+{
+    fake->is_full = is_full;
 }
 
 void yr_fake_etcd_compact(yr_fake_etcd *fake, int64_t revision)

@@ -56,8 +56,8 @@ void yr_fake_etcd_free(yr_fake_etcd *fake);
 
 /*
  * One more member: another address of the same data, on @p io, which may be another host of the
- * same simulated world (NULL: that of the first). There is always a quorum. Expiry and what is
- * delayed run on the first io: let that host live.
+ * same simulated world (NULL: that of the first). Expiry and what is delayed run on the first
+ * io: let that host live.
  */
 YURPC_NODISCARD yurpc_status yr_fake_etcd_add_member(yr_fake_etcd *fake, yr_io *io,
                                                      const char *host, uint16_t port);
@@ -90,6 +90,22 @@ void yr_fake_etcd_drop_connections(yr_fake_etcd *fake);
  */
 void yr_fake_etcd_set_silent(yr_fake_etcd *fake, bool is_silent);
 
+/* ---- Faults of members: as many as they are, more than half must be well ---- */
+
+/*
+ * One member: stopped and continued (SIGSTOP); killed and started; cut off from the others but
+ * not from clients. If the leader is lost, the others have a new one after 1.5 s; without a
+ * majority nothing is decided, and no lease expires. An election gives each its full TTL.
+ */
+void yr_fake_etcd_set_member_silent(yr_fake_etcd *fake, size_t member, bool is_silent);
+void yr_fake_etcd_set_member_down(yr_fake_etcd *fake, size_t member, bool is_down);
+void yr_fake_etcd_set_member_isolated(yr_fake_etcd *fake, size_t member, bool is_isolated);
+
+/* All members are isolated from each other, or none is. */
+void yr_fake_etcd_set_quorum(yr_fake_etcd *fake, bool has_quorum);
+
+size_t yr_fake_etcd_leader(const yr_fake_etcd *fake);
+
 /* ---- Its data ---- */
 
 int64_t yr_fake_etcd_revision(const yr_fake_etcd *fake);
@@ -112,6 +128,17 @@ int64_t yr_fake_etcd_grant(yr_fake_etcd *fake, int64_t ttl_s);
 /* End a lease, or all of them one by one, as if revoked; how many there were. */
 size_t yr_fake_etcd_revoke(yr_fake_etcd *fake, int64_t lease);
 size_t yr_fake_etcd_revoke_all(yr_fake_etcd *fake);
+
+/* NOSPACE: what writes is refused, except deleting and keeping alive. */
+void yr_fake_etcd_set_full(yr_fake_etcd *fake, bool is_full);
+
+/*
+ * The data as they were at @p revision, which must not be compacted, as from a backup: ids stay
+ * the same, the raft term is higher. Leases of restored keys live again, for 10 s if they had
+ * ended; leases without a key end. Connections are lost. The witness is told of a wipe, and
+ * then of every key that is there.
+ */
+YURPC_NODISCARD yurpc_status yr_fake_etcd_restore(yr_fake_etcd *fake, int64_t revision);
 
 /* Compact at @p revision (0: the current one). Does nothing when that is compacted already. */
 void yr_fake_etcd_compact(yr_fake_etcd *fake, int64_t revision);

@@ -332,6 +332,31 @@ void yr_fake_server_drop_all(yr_fake_server *server)
     }
 }
 
+void yr_fake_server_set_silent(yr_fake_server *server, bool is_silent)
+{
+    server->options.is_silent = is_silent;
+    yr_fake_conn *conn = yr_fake_server_newest(server);
+    while (conn != NULL) {
+        yr_fake_conn *older = yr_fake_conn_older(conn); /* what it kept may end it */
+        (is_silent ? yr_fake_conn_freeze : yr_fake_conn_thaw)(conn);
+        conn = older;
+    }
+}
+
+void yr_fake_server_each_call(yr_fake_server *server,
+                              void (*visit)(void *context, yr_fake_call *call), void *context)
+{
+    for (yr_fake_conn *conn = yr_fake_server_newest(server); conn != NULL;
+         conn = yr_fake_conn_older(conn)) {
+        for (yr_list *link = conn->calls.next; link != &conn->calls; link = link->next) {
+            yr_fake_call *call = YR_CONTAINER_OF(link, yr_fake_call, link);
+            if (call->is_announced) {
+                visit(context, call);
+            }
+        }
+    }
+}
+
 void yr_fake_server_free(yr_fake_server *server)
 {
     if (server == NULL) {

@@ -101,6 +101,14 @@ YURPC_NODISCARD yurpc_status yr_fake_server_listen(yr_fake_server *server);
 /* Close every connection: FIN, no GOAWAY, as etcd does when killed. */
 void yr_fake_server_drop_all(yr_fake_server *server);
 
+/* Stopped or continued: old connections and new ones hear and say nothing; what comes is kept.
+ */
+void yr_fake_server_set_silent(yr_fake_server *server, bool is_silent);
+
+/* All calls there are. @p visit may end them, but not drop connections. */
+void yr_fake_server_each_call(yr_fake_server *server,
+                              void (*visit)(void *context, yr_fake_call *call), void *context);
+
 /* The newest connection that is open, and the one accepted before @p conn; NULL: none. */
 yr_fake_conn *yr_fake_server_newest(const yr_fake_server *server);
 yr_fake_conn *yr_fake_conn_older(const yr_fake_conn *conn);

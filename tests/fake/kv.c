@@ -16,6 +16,7 @@ static const char text_no_lease[] = "etcdserver: requested lease not found";
 static const char text_too_large[] = "etcdserver: request is too large";
 static const char text_too_many_ops[] = "etcdserver: too many operations in txn request";
 static const char text_duplicate[] = "etcdserver: duplicate key given in txn request";
+static const char text_no_space[] = "etcdserver: mvcc: database space exceeded";
 static const char text_no_operation[] = "etcdserver: key not found";
 
 /* A reason to refuse a request; code 0: none. */
@@ -52,6 +53,9 @@ static refusal check_put(const yr_fake_etcd *fake, const Etcdserverpb__PutReques
     if (request->key.len == 0) {
         return (refusal){YR_GRPC_INVALID_ARGUMENT, text_no_key};
     }
+    if (fake->is_full) {
+        return (refusal){YR_GRPC_RESOURCE_EXHAUSTED, text_no_space};
+    }
     if (request->lease != 0 && yr_fake_lease_find(&fake->leases, request->lease) == NULL) {
         return (refusal){YR_GRPC_NOT_FOUND, text_no_lease};
     }
@@ -81,8 +85,10 @@ static Etcdserverpb__RangeResponse *do_range(yr_fake_turn *turn,
     Etcdserverpb__RangeResponse *response = yr_fake_turn_alloc(turn, sizeof(*response));
     etcdserverpb__range_response__init(response);
 
+    /* A member that is cut off answers from what it knows, if it may. */
+    int64_t at = request->revision != 0 ? request->revision : turn->member->behind_revision;
     const yr_fake_version *version = NULL;
-    while ((version = yr_fake_store_next(store, &span, request->revision, version)) != NULL) {
+    while ((version = yr_fake_store_next(store, &span, at, version)) != NULL) {
         response->count++;
     }
     size_t wanted = request->count_only ? 0 : (size_t)response->count;
@@ -93,7 +99,7 @@ static Etcdserverpb__RangeResponse *do_range(yr_fake_turn *turn,
     Mvccpb__KeyValue *kvs = yr_fake_turn_alloc(turn, (wanted + 1) * sizeof(*kvs));
     response->kvs = yr_fake_turn_alloc(turn, (wanted + 1) * sizeof(Mvccpb__KeyValue *));
     for (; response->n_kvs < wanted; response->n_kvs++) {
-        version = yr_fake_store_next(store, &span, request->revision, version);
+        version = yr_fake_store_next(store, &span, at, version);
         yr_fake_fill_kv(&kvs[response->n_kvs], version, request->keys_only);
         response->kvs[response->n_kvs] = &kvs[response->n_kvs];
     }
@@ -334,6 +340,21 @@ static refusal check_txn(const Etcdserverpb__TxnRequest *request)
     return refused.code != 0 ? refused : check_form(request->failure, request->n_failure);
 }
 
+/* Whether one of its branches puts, be it chosen or not. */
+static bool may_put(const Etcdserverpb__TxnRequest *request)
+{
+    size_t puts = 0;
+    for (size_t i = 0; i < request->n_success; i++) {
+        puts +=
+            request->success[i]->request_case == ETCDSERVERPB__REQUEST_OP__REQUEST_REQUEST_PUT;
+    }
+    for (size_t i = 0; i < request->n_failure; i++) {
+        puts +=
+            request->failure[i]->request_case == ETCDSERVERPB__REQUEST_OP__REQUEST_REQUEST_PUT;
+    }
+    return puts > 0;
+}
+
 /* Whether the chosen branch can be done as a whole. */
 static refusal check_branch(const yr_fake_etcd *fake, Etcdserverpb__RequestOp *const *ops,
                             size_t count)
@@ -408,6 +429,9 @@ void yr_fake_kv_txn(yr_fake_turn *turn)
     refusal refused = check_txn(request);
     if (refused.code == 0) {
         refused = check_size(turn->request_len);
+    }
+    if (refused.code == 0 && turn->fake->is_full && may_put(request)) {
+        refused = (refusal){YR_GRPC_RESOURCE_EXHAUSTED, text_no_space};
     }
     if (refused.code == 0) {
         refused = check_branch(turn->fake, ops, count);

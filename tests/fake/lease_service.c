@@ -31,6 +31,11 @@ void yr_fake_lease_service_grant(yr_fake_turn *turn)
         yr_fake_turn_refuse(turn, YR_GRPC_OUT_OF_RANGE, "etcdserver: too large lease TTL");
         return;
     }
+    if (fake->is_full) {
+        yr_fake_turn_refuse(turn, YR_GRPC_RESOURCE_EXHAUSTED,
+                            "etcdserver: mvcc: database space exceeded");
+        return;
+    }
     int64_t id = request->id;
     if (id == 0) {
         id = yr_fake_etcd_grant(fake, request->ttl);

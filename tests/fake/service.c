@@ -44,7 +44,8 @@ void yr_fake_fill_header(const yr_fake_etcd *fake, const yr_fake_member *member,
 {
     header->cluster_id = fake->options.cluster_id;
     header->member_id = member->id;
-    header->revision = yr_fake_store_revision(fake->store);
+    header->revision = member->behind_revision != 0 ? member->behind_revision
+                                                    : yr_fake_store_revision(fake->store);
     header->raft_term = fake->raft_term;
 }
 

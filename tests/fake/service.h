@@ -14,6 +14,13 @@ typedef struct yr_fake_member {
     yr_fake_etcd *fake;
     uint64_t id;
     yr_fake_server *server;
+    bool is_silent;          /* stopped, while the others run */
+    bool is_down;            /* killed, while the others run */
+    bool is_isolated;        /* from the other members, not from clients */
+    bool is_cut;             /* isolated, or there is no majority at all */
+    int64_t cut_ms;          /* since when */
+    int64_t behind_revision; /* it knows nothing newer; 0: it knows all */
+    yr_timer no_leader;
 } yr_fake_member;
 
 struct yr_fake_etcd {
@@ -23,6 +30,12 @@ struct yr_fake_etcd {
     uint64_t raft_term;
     yr_fake_member members[YR_FAKE_MEMBERS_MAX];
     size_t member_count;
+    size_t leader;
+    bool has_quorum;
+    bool is_leader_killed; /* the last one that was lost; else it was stopped */
+    yr_timer election;
+    uint64_t doomed_writes; /* that were on their way through a lost leader */
+    bool is_full;           /* NOSPACE */
     char address[1024];
     yr_fake_store *store;
     yr_fake_leases leases;

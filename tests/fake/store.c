@@ -251,3 +251,33 @@ void yr_fake_store_compact(yr_fake_store *store, int64_t revision)
     YR_ASSERT(revision > store->compacted && revision <= store->revision);
     store->compacted = revision;
 }
+
+static void free_write(const yr_fake_version *version)
+{
+    if (version->before == NULL) {
+        yr_fake_release(version->key.data); /* shared by all versions of the key */
+    }
+    yr_fake_release(version->value.data);
+    yr_fake_release(version);
+}
+
+void yr_fake_store_restore(yr_fake_store *store, int64_t revision)
+{
+    YR_ASSERT(revision >= store->compacted && revision <= store->revision && revision > 0);
+    while (store->write_count > 0 &&
+           store->writes[store->write_count - 1]->mod_revision > revision) {
+        yr_fake_version *undone = store->writes[--store->write_count];
+        bool is_equal = false;
+        size_t place = find_place(store, undone->key, &is_equal);
+        if (undone->before != NULL) {
+            store->keys[place] = undone->before;
+        } else {
+            store->key_count--;
+            memmove(&store->keys[place], &store->keys[place + 1],
+                    (store->key_count - place) * sizeof(const yr_fake_version *));
+        }
+        free_write(undone);
+    }
+    store->committed_count = store->write_count;
+    store->revision = revision;
+}

@@ -85,6 +85,9 @@ bool yr_fake_store_is_dirty(const yr_fake_store *store);
 /* End the transaction; gives the index of its first write (the count of all when none). */
 size_t yr_fake_store_commit(yr_fake_store *store);
 
+/* All writes after @p revision, which must lie in [compacted, revision], are undone. */
+void yr_fake_store_restore(yr_fake_store *store, int64_t revision);
+
 /* @p revision must lie in (compacted, revision]. */
 void yr_fake_store_compact(yr_fake_store *store, int64_t revision);
 

@@ -135,6 +135,15 @@ static Mvccpb__Event *make_event(const yr_fake_store *store, const yr_fake_versi
     return event;
 }
 
+/* How many writes the stream's member knows of. */
+static size_t known_write_count(const yr_fake_watch_stream *stream)
+{
+    int64_t behind = stream->member->behind_revision;
+    const yr_fake_store *store = stream->fake->store;
+    return behind != 0 ? yr_fake_store_write_from(store, behind + 1)
+                       : yr_fake_store_write_count(store);
+}
+
 /*
  * Send what the watch wants of the writes from number @p first on, in one message, but not more
  * than BATCH_REVISIONS_MAX revisions. Gives the number of the first write that was left.
@@ -142,7 +151,7 @@ static Mvccpb__Event *make_event(const yr_fake_store *store, const yr_fake_versi
 static size_t send_writes(yr_fake_watch_stream *stream, watch *watching, size_t first)
 {
     const yr_fake_store *store = stream->fake->store;
-    size_t write_count = yr_fake_store_write_count(store);
+    size_t write_count = known_write_count(stream);
     Mvccpb__Event **events = NULL;
     size_t count = 0;
     size_t revisions = 0;
@@ -172,14 +181,32 @@ static size_t send_writes(yr_fake_watch_stream *stream, watch *watching, size_t 
     return i;
 }
 
+static void notify_stream(yr_fake_watch_stream *stream, size_t first)
+{
+    for (yr_list *link = stream->watches.next; link != &stream->watches; link = link->next) {
+        size_t next = first;
+        while (next < known_write_count(stream)) {
+            next = send_writes(stream, YR_CONTAINER_OF(link, watch, link), next);
+        }
+    }
+}
+
 void yr_fake_watch_notify(yr_fake_etcd *fake, size_t first)
 {
     for (yr_list *link = fake->watch_streams.next; link != &fake->watch_streams;
          link = link->next) {
+        notify_stream(YR_CONTAINER_OF(link, yr_fake_watch_stream, link), first);
+    }
+}
+
+void yr_fake_watch_catch_up(yr_fake_member *member, size_t first)
+{
+    yr_fake_etcd *fake = member->fake;
+    for (yr_list *link = fake->watch_streams.next; link != &fake->watch_streams;
+         link = link->next) {
         yr_fake_watch_stream *stream = YR_CONTAINER_OF(link, yr_fake_watch_stream, link);
-        for (yr_list *inner = stream->watches.next; inner != &stream->watches;
-             inner = inner->next) {
-            (void)send_writes(stream, YR_CONTAINER_OF(inner, watch, link), first);
+        if (stream->member == member) {
+            notify_stream(stream, first);
         }
     }
 }
@@ -317,7 +344,7 @@ static void create_watch(yr_fake_watch_stream *stream,
         return;
     }
     size_t next = yr_fake_store_write_from(store, watching->min_revision);
-    while (next < yr_fake_store_write_count(store)) {
+    while (next < known_write_count(stream)) {
         next = send_writes(stream, watching, next);
     }
 }

@@ -25,4 +25,7 @@ void yr_fake_watch_stream_refuse(yr_fake_watch_stream *stream, const char *reaso
 /* Tell all watches what was written, from the write number @p first on: one revision. */
 void yr_fake_watch_notify(yr_fake_etcd *fake, size_t first);
 
+/* The member has heard from the others again: tell its watches what they missed. */
+void yr_fake_watch_catch_up(yr_fake_member *member, size_t first);
+
 #endif /* YR_FAKE_WATCH_H */
