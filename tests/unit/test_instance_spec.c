@@ -106,7 +106,7 @@ static void a_bad_service_says_what_to_do(void **state)
         {"a b", "the service 'a b' contains a '/' or a blank"},
         {"a:1/2", "the service 'a:1/2' contains a '/' or a blank"},
         {"a\n", "the service 'a?' contains control characters or is not UTF-8"},
-        {"a\xff", "the service 'a\xff' contains control characters or is not UTF-8"},
+        {"a\xff", "the service 'a?' contains control characters or is not UTF-8"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         char expected[300];
