@@ -27,10 +27,13 @@ typedef struct yr_io yr_io;
 
 /* ---- Time and randomness ---- */
 
-/* Monotonic milliseconds since an arbitrary start; does not count suspend. Read once a turn. */
+/*
+ * Milliseconds since the machine booted, by a clock that nobody sets. A suspended machine's
+ * time passes, as it does for those who wait for it. Read once a turn.
+ */
 int64_t yr_io_now_ms(const yr_io *io);
 
-/* Milliseconds since the machine booted, suspend included (CLOCK_BOOTTIME). Read afresh. */
+/* The same clock, read afresh: for what is compared with what other processes wrote. */
 int64_t yr_io_boot_ms(yr_io *io);
 
 /* 64 uniform random bits, unpredictable in the real world, seeded in the simulated one. */

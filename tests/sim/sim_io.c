@@ -10,7 +10,6 @@
 
 enum {
     BEGIN_MS = 1000 * 1000, /* the clocks do not begin at 0, nor with one another */
-    BOOT_MS = 5 * 1000 * 1000,
     FIRST_PORT = 40000,
 };
 
@@ -171,7 +170,7 @@ bool yr_sim_run_until(yr_sim *sim, yr_sim_predicate *predicate, void *context, i
 
 void yr_sim_suspend(yr_sim *sim, int64_t ms)
 {
-    sim->slept_ms += ms;
+    advance_to(sim, sim->now_ms + ms); /* what became due meanwhile happens late */
 }
 
 /* ---- A host's turn ---- */
@@ -230,8 +229,7 @@ static int64_t now_ms(const yr_io *io)
 
 static int64_t boot_ms(yr_io *io)
 {
-    const yr_sim *sim = host_of(io)->sim;
-    return sim->now_ms + sim->slept_ms + BOOT_MS;
+    return now_ms(io);
 }
 
 static uint64_t random_bits(yr_io *io)

@@ -53,7 +53,7 @@ typedef bool yr_sim_predicate(void *context);
 bool yr_sim_run_until(yr_sim *sim, yr_sim_predicate *predicate, void *context,
                       int64_t limit_ms);
 
-/* The machines sleep: CLOCK_BOOTTIME goes on, the monotonic clock does not. */
+/* All machines sleep: time passes, and nothing happens until they wake up. */
 void yr_sim_suspend(yr_sim *sim, int64_t ms);
 
 /* ---- Chance, for the tests' own schedules: other numbers than those the network uses ---- */

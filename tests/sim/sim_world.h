@@ -21,7 +21,6 @@ typedef struct sim_grave {
 
 struct yr_sim {
     int64_t now_ms;
-    int64_t slept_ms; /* how far CLOCK_BOOTTIME is ahead of the beginning's difference */
     yr_heap events;
     size_t events_now; /* at this instant */
     uint64_t network_random;

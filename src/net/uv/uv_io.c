@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "base/mem.h"
 #include "net/uv/clock.h"
+#include "net/uv/uv_resume.h"
 #include "net/uv/uv_world.h"
 
 #include <errno.h>
@@ -12,17 +13,30 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
-enum { DESCRIPTORS_MIN = 8 }; /* a loop wants six: epoll, wake-up, two pipes */
+enum { DESCRIPTORS_MIN = 8 }; /* a loop wants seven: epoll, wake-ups, two pipes */
 
 /* ---- The table ---- */
+
+/* A loop with the time that holds in this turn. libuv's own clock stops in suspend. */
+typedef struct timed_loop {
+    uv_loop_t loop;
+    uint64_t seen_ms; /* libuv's time when now_ms was read */
+    int64_t now_ms;
+} timed_loop;
 
 static int64_t now_ms(const yr_io *io)
 {
     const yr_uv_io *self = (const yr_uv_io *)(const void *)io;
+    timed_loop *timed = YR_CONTAINER_OF(self->loop, timed_loop, loop);
     if (!self->is_in_turn) {
         uv_update_time(self->loop); /* the host was busy elsewhere since the last turn */
     }
-    return (int64_t)uv_now(self->loop);
+    /* libuv reads its clock when a turn begins and when it has slept: so do we. */
+    if (!self->is_in_turn || uv_now(self->loop) != timed->seen_ms) {
+        timed->seen_ms = uv_now(self->loop);
+        timed->now_ms = yr_clock_boot_ms();
+    }
+    return timed->now_ms;
 }
 
 static int64_t boot_ms(yr_io *io)
@@ -173,7 +187,7 @@ static void close_loop(uv_loop_t *loop)
     }
     int failed = uv_loop_close(loop);
     YR_ASSERT(failed == 0);
-    yr_free(loop);
+    yr_free(YR_CONTAINER_OF(loop, timed_loop, loop));
 }
 
 yurpc_status yr_uv_io_new(yr_io **ret_io, yurpc_error **ret_error)
@@ -181,7 +195,8 @@ yurpc_status yr_uv_io_new(yr_io **ret_io, yurpc_error **ret_error)
     bool has_loop = false;
     int uv_error = UV_ENOMEM;
     yr_uv_io *self = yr_calloc(1, sizeof *self);
-    uv_loop_t *loop = yr_calloc(1, sizeof *loop);
+    timed_loop *timed = yr_calloc(1, sizeof *timed);
+    uv_loop_t *loop = timed == NULL ? NULL : &timed->loop;
     if (self == NULL || loop == NULL) {
         goto fail;
     }
@@ -202,6 +217,7 @@ yurpc_status yr_uv_io_new(yr_io **ret_io, yurpc_error **ret_error)
         uv_error = UV_ENOMEM;
         goto fail;
     }
+    self->resume = yr_uv_resume_new(self);
     *ret_io = &self->io;
     return YURPC_OK;
 fail:
@@ -209,7 +225,7 @@ fail:
         uv_close((uv_handle_t *)&self->timer, NULL);
         close_loop(loop);
     } else {
-        yr_free(loop);
+        yr_free(timed);
     }
     yr_free(self);
     return yr_error_set(ret_error, uv_error == UV_ENOMEM ? YURPC_NO_MEMORY : YURPC_IO, -1,
@@ -226,6 +242,7 @@ void yr_uv_io_free(yr_io *io)
     while (self->answers_due > 0) { /* they are on their way: no thread is left resolving */
         uv_run(self->loop, UV_RUN_ONCE);
     }
+    yr_uv_resume_free(self->resume);
     uv_close((uv_handle_t *)&self->async, NULL);
     uv_close((uv_handle_t *)&self->timer, NULL);
     close_loop(self->loop);
@@ -247,6 +264,9 @@ void yr_uv_io_run(yr_io *io, bool may_wait)
     uv_run(self->loop, may_wait ? UV_RUN_ONCE : UV_RUN_NOWAIT);
     yr_io_run_posted(io);
     yr_io_run_timers(io);
+    if (uv_is_active((uv_handle_t *)&self->timer) == 0) {
+        timers_changed(io); /* by our clock the earliest was not due yet */
+    }
     yr_uv_send_unsent(self);
     free_graves(self);
     self->is_in_turn = false;

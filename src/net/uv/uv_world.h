@@ -22,9 +22,12 @@ typedef struct yr_uv_grave {
     void *memory;
 } yr_uv_grave;
 
+struct yr_uv_resume;
+
 typedef struct yr_uv_io {
     yr_io io;
-    uv_loop_t *loop;  /* apart, because even asking it for the time changes it */
+    uv_loop_t *loop; /* apart, because even asking it for the time changes it */
+    struct yr_uv_resume *resume;
     uv_timer_t timer; /* due with the earliest of io.timers */
     uv_async_t async; /* a task was posted */
     bool is_in_turn;
