@@ -236,8 +236,10 @@ yurpc_status yr_grpc_channel_new(yr_io *io, const yr_grpc_channel_options *optio
                                  yr_grpc_channel **ret_channel)
 {
     static const yr_stream_events stream_events = {on_open, on_data, on_drain, on_end};
-    const yr_connect_options connect = {options->host, options->port,
-                                        options->connect_timeout_ms};
+    const yr_connect_options connect = {.host = options->host,
+                                        .port = options->port,
+                                        .timeout_ms = options->connect_timeout_ms,
+                                        .tls = options->tls};
     YR_ASSERT(options->connect_timeout_ms > 0);
     yr_grpc_channel *channel = yr_calloc(1, sizeof *channel);
     if (channel == NULL) {
@@ -259,6 +261,9 @@ yurpc_status yr_grpc_channel_new(yr_io *io, const yr_grpc_channel_options *optio
         goto fail;
     }
     yr_grpc_conn_set_wake(channel->conn, on_wake, channel);
+    if (options->tls != NULL) {
+        yr_grpc_conn_set_tls(channel->conn);
+    }
     status = yr_io_connect(io, &connect, &stream_events, channel, &channel->stream);
     if (status != YURPC_OK) {
         goto fail;

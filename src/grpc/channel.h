@@ -28,7 +28,8 @@ typedef struct yr_grpc_channel_events {
 typedef struct yr_grpc_channel_options {
     const char *host; /* copied */
     uint16_t port;
-    int64_t connect_timeout_ms; /* name, TCP and first SETTINGS together */
+    int64_t connect_timeout_ms; /* name, TCP, TLS and first SETTINGS together */
+    yr_tls *tls;                /* NULL: none; lives longer than the channel */
 } yr_grpc_channel_options;
 
 /* Begin to connect. */

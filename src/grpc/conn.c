@@ -70,6 +70,11 @@ void yr_grpc_conn_free(yr_grpc_conn *conn)
     yr_free(conn);
 }
 
+void yr_grpc_conn_set_tls(yr_grpc_conn *conn)
+{
+    conn->is_tls = true;
+}
+
 void yr_grpc_conn_abandon(yr_grpc_conn *conn)
 {
     if (conn->state != YR_GRPC_CONN_DEAD) {
@@ -296,10 +301,11 @@ static void conn_break_foreign(yr_grpc_conn *conn)
     size_t len = conn->greeting_len;
     if (len == 0) {
         yr_grpc_conn_break(
-            conn, yr_error_new(YURPC_PROTOCOL, -1,
-                               "the server at %s closed the connection without a word: "
-                               "is it etcd's client port, and without TLS?",
-                               conn->authority));
+            conn,
+            yr_error_new(YURPC_PROTOCOL, -1,
+                         "the server at %s closed the connection without a word: "
+                         "is it etcd's client port%s?",
+                         conn->authority, conn->is_tls ? "" : ", and does it want https://"));
         return;
     }
     bool is_tls = len >= 2 && (greeting[0] == 0x15 || greeting[0] == 0x16) && greeting[1] == 3;
@@ -503,7 +509,7 @@ static yurpc_status call_new(yr_grpc_conn *conn, const yr_grpc_request *request,
     yr_buf_init(&call->out, (size_t)2 * YR_GRPC_SEND_QUEUE_MAX);
     yr_grpc_deframer_init(&call->deframer, YR_GRPC_MESSAGE_MAX);
     yr_grpc_headers_init(&call->headers, YR_GRPC_HEADER_LIST_MAX);
-    yurpc_status status = yr_grpc_head_new(conn->authority, request, &call->head);
+    yurpc_status status = yr_grpc_head_new(conn->authority, conn->is_tls, request, &call->head);
     if (status != YURPC_OK) {
         goto fail;
     }

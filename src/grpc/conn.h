@@ -45,6 +45,10 @@ typedef enum yr_grpc_conn_state {
 YURPC_NODISCARD yurpc_status yr_grpc_conn_new(const char *authority, int64_t now_ms,
                                               yr_grpc_conn **ret_conn);
 
+/* The bytes travel in TLS: requests say so, and hints do not ask for it. Before the first call.
+ */
+void yr_grpc_conn_set_tls(yr_grpc_conn *conn);
+
 /* Ends without callbacks. NULL is allowed. Not inside a callback of this connection. */
 void yr_grpc_conn_free(yr_grpc_conn *conn);
 

@@ -45,6 +45,7 @@ struct yr_grpc_call {
 
 struct yr_grpc_conn {
     char *authority;
+    bool is_tls;
     nghttp2_session *session;
     yr_grpc_conn_state state;
     yurpc_error *error;

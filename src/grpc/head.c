@@ -64,8 +64,8 @@ static yurpc_status request_measure(const char *authority, const yr_grpc_request
     return YURPC_OK;
 }
 
-yurpc_status yr_grpc_head_new(const char *authority, const yr_grpc_request *request,
-                              yr_grpc_head **ret_head)
+yurpc_status yr_grpc_head_new(const char *authority, bool is_tls,
+                              const yr_grpc_request *request, yr_grpc_head **ret_head)
 {
     size_t text_len = 0;
     yurpc_status status = request_measure(authority, request, &text_len);
@@ -81,7 +81,7 @@ yurpc_status yr_grpc_head_new(const char *authority, const yr_grpc_request *requ
     char *text = (char *)head + sizeof *head + fields_size;
     nghttp2_nv *fields = head->fields;
     *fields++ = field(":method", "POST", false);
-    *fields++ = field(":scheme", "http", false);
+    *fields++ = field(":scheme", is_tls ? "https" : "http", false);
     *fields++ = field(":path", store(&text, request->path), false);
     *fields++ = field(":authority", authority, false);
     *fields++ = field("te", "trailers", false);

@@ -17,10 +17,10 @@ typedef struct yr_grpc_head {
 } yr_grpc_head;
 
 /*
- * Copies all but @p authority. YURPC_INVALID: a name or value that HTTP forbids;
- * YURPC_TOO_LARGE: more than YR_GRPC_HEADER_LIST_MAX; YURPC_NO_MEMORY.
+ * Copies all but @p authority; @p is_tls makes the scheme "https". YURPC_INVALID: a name or
+ * value that HTTP forbids; YURPC_TOO_LARGE: more than YR_GRPC_HEADER_LIST_MAX; YURPC_NO_MEMORY.
  */
-YURPC_NODISCARD yurpc_status yr_grpc_head_new(const char *authority,
+YURPC_NODISCARD yurpc_status yr_grpc_head_new(const char *authority, bool is_tls,
                                               const yr_grpc_request *request,
                                               yr_grpc_head **ret_head);
 

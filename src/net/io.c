@@ -1,6 +1,7 @@
 #include "net/io.h"
 
 #include "base/assert.h"
+#include "base/error.h"
 #include "net/world.h"
 
 yurpc_status yr_io_init(yr_io *io, const yr_io_ops *ops)
@@ -133,6 +134,28 @@ yurpc_status yr_io_connect(yr_io *io, const yr_connect_options *options,
 {
     YR_ASSERT(events->on_open != NULL && events->on_data != NULL && events->on_end != NULL);
     return io->ops->connect(io, options, events, context, ret_stream);
+}
+
+yurpc_status yr_tls_new(yr_io *io, const yr_tls_options *options, const yr_log *log,
+                        yr_tls **ret_tls, yurpc_error **ret_error)
+{
+    if ((options->cert_file == NULL) != (options->key_file == NULL)) {
+        return yr_error_set(ret_error, YURPC_INVALID, -1,
+                            "TLS: a certificate file and a key file belong together; only the "
+                            "%s file is given",
+                            options->cert_file != NULL ? "certificate" : "key");
+    }
+    if (io->ops->tls_new == NULL) {
+        return yr_error_set_status(ret_error, YURPC_UNSUPPORTED);
+    }
+    return io->ops->tls_new(io, options, log, ret_tls, ret_error);
+}
+
+void yr_tls_free(yr_tls *tls)
+{
+    if (tls != NULL) {
+        tls->free(tls);
+    }
 }
 
 yurpc_status yr_stream_write(yr_stream *stream, yurpc_bytes bytes)

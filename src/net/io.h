@@ -16,6 +16,7 @@
 
 #include "base/heap.h"
 #include "base/list.h"
+#include "base/log.h"
 
 #include <yurpc/bytes.h>
 #include <yurpc/error.h>
@@ -110,16 +111,34 @@ typedef struct yr_tls_options {
     bool is_insecure; /* verify neither chain nor name */
 } yr_tls_options;
 
+/* What the files hold, for all connections of one client. */
+typedef struct yr_tls yr_tls;
+
+/*
+ * Read the files. They are read again for every connection; what cannot be used then is logged,
+ * and what was read before stays in use. YURPC_INVALID: a certificate without a key or the
+ * reverse; YURPC_IO: a file cannot be read; YURPC_TLS: one cannot be used; YURPC_NO_MEMORY;
+ * YURPC_UNSUPPORTED: this world has no TLS. All is copied.
+ */
+YURPC_NODISCARD yurpc_status yr_tls_new(yr_io *io, const yr_tls_options *options,
+                                        const yr_log *log, yr_tls **ret_tls,
+                                        yurpc_error **ret_error);
+
+/* After the streams that use it were closed. NULL is allowed. */
+void yr_tls_free(yr_tls *tls);
+
 typedef struct yr_connect_options {
     const char *host; /* name or numeric address, IPv6 without brackets; copied */
     uint16_t port;
-    int64_t timeout_ms; /* for resolving and connecting together, over all addresses */
+    int64_t timeout_ms; /* for resolving, connecting and the TLS handshake together */
+    yr_tls *tls;        /* borrowed until the stream is closed; NULL: plain TCP */
 } yr_connect_options;
 
 /*
  * Begin to connect. The name is resolved off the loop; its addresses are tried in turn, each
  * new one 250 ms after the one before or as soon as that failed, and the first to answer
- * wins (RFC 8305).
+ * wins (RFC 8305). With TLS the stream opens when the server has proven to be @p options'
+ * host and to speak HTTP/2; what is wrong with that ends it with YURPC_TLS.
  */
 YURPC_NODISCARD yurpc_status yr_io_connect(yr_io *io, const yr_connect_options *options,
                                            const yr_stream_events *events, void *context,

@@ -23,6 +23,10 @@ typedef struct yr_io_ops {
     yurpc_status (*watch_fd)(yr_io *io, int fd, int events, yr_fd_fn *fn, void *context,
                              yr_fd_watch **ret_watch);
     yurpc_status (*work)(yr_io *io, yr_work *work);
+
+    /* May be NULL: no TLS in this world. */
+    yurpc_status (*tls_new)(yr_io *io, const yr_tls_options *options, const yr_log *log,
+                            yr_tls **ret_tls, yurpc_error **ret_error);
 } yr_io_ops;
 
 typedef struct yr_stream_ops {
@@ -48,6 +52,9 @@ struct yr_listener {
 };
 struct yr_fd_watch {
     void (*close)(yr_fd_watch *watch);
+};
+struct yr_tls {
+    void (*free)(yr_tls *tls);
 };
 
 YURPC_NODISCARD yurpc_status yr_io_init(yr_io *io, const yr_io_ops *ops);

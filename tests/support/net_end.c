@@ -88,7 +88,8 @@ const yr_stream_events net_end_events = {on_open, on_data, on_drain, on_end};
 yurpc_status net_end_connect(net_end *end, yr_io *io, const char *host, uint16_t port,
                              int64_t timeout_ms)
 {
-    const yr_connect_options options = {host, port, timeout_ms};
+    const yr_connect_options options = {
+        .host = host, .port = port, .timeout_ms = timeout_ms, .tls = end->tls};
     return yr_io_connect(io, &options, &net_end_events, end, &end->stream);
 }
 

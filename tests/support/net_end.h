@@ -6,6 +6,7 @@
 
 typedef struct net_end {
     yr_stream *stream; /* NULL: none, or closed */
+    yr_tls *tls;       /* to connect with; NULL: none */
     bool is_open;
     bool is_ended;
     yurpc_status end_status;

@@ -75,7 +75,9 @@ static int teardown(void **state)
 
 static void connect_channel(world *w, int64_t timeout_ms)
 {
-    yr_grpc_channel_options options = {"127.0.0.1", yr_fake_server_port(w->server), timeout_ms};
+    yr_grpc_channel_options options = {.host = "127.0.0.1",
+                                       .port = yr_fake_server_port(w->server),
+                                       .connect_timeout_ms = timeout_ms};
     assert_ok(yr_grpc_channel_new(w->io, &options, &events, w, &w->channel));
 }
 
@@ -370,7 +372,9 @@ static void a_channel_may_be_closed_before_anything_happened(void **state)
 static void a_channel_that_cannot_be_made_leaves_nothing(void **state)
 {
     world *w = *state;
-    yr_grpc_channel_options options = {"127.0.0.1", yr_fake_server_port(w->server), 1000};
+    yr_grpc_channel_options options = {.host = "127.0.0.1",
+                                       .port = yr_fake_server_port(w->server),
+                                       .connect_timeout_ms = 1000};
     for (long allowed = 0;; allowed++) {
         yr_mem_fail_after(allowed);
         yurpc_status status = yr_grpc_channel_new(w->io, &options, &events, w, &w->channel);
@@ -389,7 +393,9 @@ static void a_channel_that_cannot_be_made_leaves_nothing(void **state)
 static void a_channel_survives_every_allocation_failure(void **state)
 {
     world *w = *state;
-    yr_grpc_channel_options options = {"127.0.0.1", yr_fake_server_port(w->server), 1000};
+    yr_grpc_channel_options options = {.host = "127.0.0.1",
+                                       .port = yr_fake_server_port(w->server),
+                                       .connect_timeout_ms = 1000};
     for (long allowed = 0; allowed < 400; allowed++) {
         heard call = {.ends = 0};
         yr_grpc_call *handle = NULL;

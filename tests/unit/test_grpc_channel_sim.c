@@ -57,7 +57,8 @@ static void world_deinit(world *w)
 
 static void connect_channel(world *w)
 {
-    const yr_grpc_channel_options options = {"etcd", 2379, CONNECT_MS};
+    const yr_grpc_channel_options options = {
+        .host = "etcd", .port = 2379, .connect_timeout_ms = CONNECT_MS};
     assert_ok(
         yr_grpc_channel_new(yr_sim_host_io(w->client), &options, &events, w, &w->channel));
 }

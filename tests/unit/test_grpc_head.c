@@ -28,7 +28,7 @@ static void a_head_has_what_grpc_asks_for(void **state)
     (void)state;
     yr_grpc_request request = {.path = "/a.B/C"};
     yr_grpc_head *head = NULL;
-    assert_ok(yr_grpc_head_new("host:1", &request, &head));
+    assert_ok(yr_grpc_head_new("host:1", false, &request, &head));
     assert_field(head, ":method", "POST");
     assert_field(head, ":scheme", "http");
     assert_field(head, ":path", "/a.B/C");
@@ -49,7 +49,7 @@ static void metadata_is_copied_and_a_secret_is_not_indexed(void **state)
     const yr_grpc_header headers[] = {{"hasleader", value, false}, {"token", "s3cret", true}};
     yr_grpc_request request = {.path = "/", .headers = headers, .header_count = 2};
     yr_grpc_head *head = NULL;
-    assert_ok(yr_grpc_head_new("host:1", &request, &head));
+    assert_ok(yr_grpc_head_new("host:1", false, &request, &head));
     value[0] = 'X';
     assert_field(head, "hasleader", "leader");
     assert_field(head, "token", "s3cret");
@@ -69,7 +69,7 @@ static void a_header_that_http_forbids_is_refused(void **state)
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         yr_grpc_request request = {.path = "/", .headers = &bad[i], .header_count = 1};
         yr_grpc_head *head = NULL;
-        assert_int_equal(yr_grpc_head_new("host:1", &request, &head), YURPC_INVALID);
+        assert_int_equal(yr_grpc_head_new("host:1", false, &request, &head), YURPC_INVALID);
         assert_null(head);
     }
 }
@@ -82,7 +82,7 @@ static void headers_past_the_limit_are_refused(void **state)
     const yr_grpc_header header = {"big", value, false};
     yr_grpc_request request = {.path = "/", .headers = &header, .header_count = 1};
     yr_grpc_head *head = NULL;
-    assert_int_equal(yr_grpc_head_new("host:1", &request, &head), YURPC_TOO_LARGE);
+    assert_int_equal(yr_grpc_head_new("host:1", false, &request, &head), YURPC_TOO_LARGE);
 }
 
 static void without_memory_there_is_no_head(void **state)
@@ -91,7 +91,7 @@ static void without_memory_there_is_no_head(void **state)
     yr_grpc_request request = {.path = "/"};
     yr_grpc_head *head = NULL;
     yr_mem_fail_after(0);
-    yurpc_status status = yr_grpc_head_new("host:1", &request, &head);
+    yurpc_status status = yr_grpc_head_new("host:1", false, &request, &head);
     yr_mem_fail_after(-1);
     assert_int_equal(status, YURPC_NO_MEMORY);
 }

@@ -442,7 +442,8 @@ static void a_loop_is_freed_at_once_while_a_name_is_being_resolved(void **state)
     world *w = *state;
     yr_io *io = NULL;
     assert_ok(yr_uv_io_new(&io, NULL));
-    const yr_connect_options options = {"localhost", 1, CONNECT_MS};
+    const yr_connect_options options = {
+        .host = "localhost", .port = 1, .timeout_ms = CONNECT_MS};
     yr_stream *stream = NULL;
     assert_ok(yr_io_connect(io, &options, &net_end_events, &w->client, &stream));
     yr_uv_io_run(io, false);

@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "net/uv/clock.h"
 #include "net/uv/uv_resume.h"
+#include "net/uv/uv_tls_stream.h"
 #include "net/uv/uv_world.h"
 
 #include <errno.h>
@@ -78,16 +79,25 @@ static void timers_changed(yr_io *io)
     YR_ASSERT(failed == 0);
 }
 
+static yurpc_status connect_stream(yr_io *io, const yr_connect_options *options,
+                                   const yr_stream_events *events, void *context,
+                                   yr_stream **ret_stream)
+{
+    return options->tls != NULL ? yr_uv_tls_connect(io, options, events, context, ret_stream)
+                                : yr_uv_connect(io, options, events, context, ret_stream);
+}
+
 static const yr_io_ops uv_ops = {
     .now_ms = now_ms,
     .boot_ms = boot_ms,
     .random = random_bits,
     .wake = wake,
     .timers_changed = timers_changed,
-    .connect = yr_uv_connect,
+    .connect = connect_stream,
     .listen = yr_uv_listen,
     .watch_fd = yr_uv_watch_fd,
     .work = yr_uv_work,
+    .tls_new = yr_uv_tls_new,
 };
 
 /* ---- Shared with the other files ---- */

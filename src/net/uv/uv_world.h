@@ -64,6 +64,8 @@ yurpc_status yr_uv_listen(yr_io *io, const char *host, uint16_t port, yr_accept_
 yurpc_status yr_uv_watch_fd(yr_io *io, int fd, int events, yr_fd_fn *fn, void *context,
                             yr_fd_watch **ret_watch);
 yurpc_status yr_uv_work(yr_io *io, yr_work *work);
+yurpc_status yr_uv_tls_new(yr_io *io, const yr_tls_options *options, const yr_log *log,
+                           yr_tls **ret_tls, yurpc_error **ret_error);
 
 /* Send what the streams in io->unsent have. */
 void yr_uv_send_unsent(yr_uv_io *io);
