@@ -108,7 +108,11 @@ const cli_command cli_command_watch = {
     .text =
         "The instances found first come as 'up', then each change as 'up', 'down' or\n"
         "'changed' with the address. 'stale': the registry is out of reach and the list may\n"
-        "be out of date; 'fresh': it is up to date again. With -o json one object a line.\n",
+        "be out of date; 'fresh': it is up to date again. When most instances vanish at once\n"
+        "they are 'changed' to suspect (\"suspect\":true) and go 'down' when their hosts "
+        "refuse\n"
+        "connections, or one TTL later; or they return, 'changed' once more. With -o json one\n"
+        "object a line.\n",
     .example = "  yurpc watch com.acme.UserService:1.0 -o json\n",
     .run = run,
 };

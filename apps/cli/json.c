@@ -80,6 +80,9 @@ void cli_json_instance(FILE *out, const yurpc_instance *instance)
     if (yurpc_instance_is_draining(instance)) {
         (void)fputs(",\"draining\":true", out);
     }
+    if (yurpc_instance_is_suspect(instance)) {
+        (void)fputs(",\"suspect\":true", out);
+    }
     (void)fputs(",\"service\":\"", out);
     put_text(out, yurpc_instance_name(instance));
     (void)fputc(':', out);

@@ -33,6 +33,15 @@ static void print_table(const cli_table *table)
 
 /* ---- Instances ---- */
 
+/* NULL: as it should be. */
+static const char *trouble_of(const yurpc_instance *instance)
+{
+    if (yurpc_instance_is_suspect(instance)) {
+        return "suspect";
+    }
+    return yurpc_instance_is_draining(instance) ? "draining" : NULL;
+}
+
 /* K=V pairs, separated by blanks. */
 static void put_metadata(FILE *out, const yurpc_instance *instance)
 {
@@ -50,6 +59,7 @@ enum { COLUMN_ADDRESS, COLUMN_GROUP, COLUMN_WEIGHT, COLUMN_STATE, COLUMN_METADAT
 static void instance_cell(FILE *out, const void *rows, size_t row, size_t column)
 {
     const yurpc_instance *instance = ((const yurpc_instance *const *)rows)[row];
+    const char *trouble = trouble_of(instance);
     switch (column) {
     case COLUMN_ADDRESS:
         cli_print_text(out, yurpc_instance_address(instance));
@@ -61,7 +71,7 @@ static void instance_cell(FILE *out, const void *rows, size_t row, size_t column
         (void)fprintf(out, "%u", (unsigned)yurpc_instance_weight(instance));
         break;
     case COLUMN_STATE:
-        (void)fputs(yurpc_instance_is_draining(instance) ? "draining" : "up", out);
+        (void)fputs(trouble != NULL ? trouble : "up", out);
         break;
     default:
         put_metadata(out, instance);
@@ -130,8 +140,8 @@ static void print_details(const yurpc_instance *instance)
     if (yurpc_instance_weight(instance) != WEIGHT_DEFAULT) {
         printf(" weight=%u", (unsigned)yurpc_instance_weight(instance));
     }
-    if (yurpc_instance_is_draining(instance)) {
-        (void)fputs(" draining", stdout);
+    if (trouble_of(instance) != NULL) {
+        printf(" %s", trouble_of(instance));
     }
     if (yurpc_instance_metadata_count(instance) > 0) {
         (void)fputc(' ', stdout);

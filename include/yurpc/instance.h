@@ -73,6 +73,14 @@ YURPC_API uint32_t yurpc_instance_weight(const yurpc_instance *instance);
 /** Whether the provider has announced that it is about to leave. */
 YURPC_API bool yurpc_instance_is_draining(const yurpc_instance *instance);
 
+/**
+ * Whether the registry has lost this instance together with most of its service. It is kept for
+ * a while, because such a loss is mostly the registry's and not the service's, and is chosen
+ * last. It goes when its host refuses connections or the registry has not named it again after
+ * one TTL; or it is an ordinary instance again.
+ */
+YURPC_API bool yurpc_instance_is_suspect(const yurpc_instance *instance);
+
 /** The number of metadata entries. */
 YURPC_API size_t yurpc_instance_metadata_count(const yurpc_instance *instance);
 

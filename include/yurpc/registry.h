@@ -259,6 +259,8 @@ typedef struct yurpc_registry_stats {
     uint64_t mismatches;        /**< values whose address differs from their key */
     uint64_t lists;             /**< complete lists received */
     uint64_t reconcile_repairs; /**< changes that only a periodic list brought to light */
+    uint32_t suspects;          /**< discovered instances that are suspect now */
+    uint64_t suspected;         /**< times an instance became suspect */
 } yurpc_registry_stats;
 
 /** Fill @p stats, whose @c size the caller has set. */

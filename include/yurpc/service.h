@@ -103,7 +103,8 @@ YURPC_API YURPC_NODISCARD yurpc_status yurpc_picker_new(yurpc_picker_kind kind,
 YURPC_API void yurpc_picker_free(yurpc_picker *picker);
 
 /**
- * Choose an instance, one that is draining only when all are; NULL when there is none.
+ * Choose an instance: one that is draining only when there is no better one, one that is
+ * suspect only when all are; NULL when there is none.
  * Wait-free. Borrowed until the snapshot is released.
  */
 YURPC_API const yurpc_instance *yurpc_snapshot_pick(const yurpc_snapshot *snapshot,

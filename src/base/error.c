@@ -118,7 +118,12 @@ const char *yurpc_error_text(const yurpc_error *error)
 
 int yurpc_error_remote_code(const yurpc_error *error)
 {
-    return error == NULL ? -1 : error->remote_code;
+    return error == NULL || error->remote_code < -1 ? -1 : error->remote_code;
+}
+
+bool yr_error_is_refused(const yurpc_error *error)
+{
+    return error != NULL && error->remote_code == YR_ERROR_REFUSED;
 }
 
 bool yurpc_error_is_retriable(const yurpc_error *error)

@@ -32,6 +32,12 @@ yurpc_status yr_error_set(yurpc_error **ret_error, yurpc_status status, int remo
 /* Like yr_error_set() with the status' own text: for failures that need no more words. */
 yurpc_status yr_error_set_status(yurpc_error **ret_error, yurpc_status status);
 
+/* As the remote code: the connection was refused, so the host is there and nobody listens. For
+ * the inside only: to users it is no code. */
+enum { YR_ERROR_REFUSED = -2 };
+
+bool yr_error_is_refused(const yurpc_error *error);
+
 /* Whether repeating an unchanged call may help after @p status: the one table of that. */
 bool yr_status_is_retriable(yurpc_status status);
 

@@ -94,7 +94,8 @@ typedef struct yr_stream_events {
 
     /*
      * The stream ended: error is NULL when the peer closed in order (FIN), else says why
-     * (also why it could not connect). Last callback; the owner still has to close it.
+     * (also why it could not connect: yr_error_is_refused() tells that a host is there but
+     * nobody listens). Last callback; the owner still has to close it.
      */
     void (*on_end)(void *context, const yurpc_error *error);
 } yr_stream_events;

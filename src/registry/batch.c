@@ -101,21 +101,38 @@ static void sort(yr_batch *batch)
 
 static void add(yr_batch_result *result, yurpc_bytes node, const yurpc_instance *instance)
 {
-    result->changes[result->count++] = (yr_snapshot_change){node, instance};
+    result->changes[result->count++] = (yr_snapshot_change){.node = node, .instance = instance};
+}
+
+static void add_gone(yr_batch_result *result, yurpc_bytes node, const yurpc_instance *last)
+{
+    result->changes[result->count++] =
+        (yr_snapshot_change){.node = node, .has_drained = yurpc_instance_is_draining(last)};
+}
+
+/* What @p item, the last of its node, takes away: as it was in the batch, or before. */
+static const yurpc_instance *last_known(const yr_batch *batch, const yr_batch_item *item,
+                                        const yurpc_instance *before)
+{
+    const yr_batch_item *previous = item > batch->items ? item - 1 : NULL;
+    bool is_of_node = previous != NULL && yr_bytes_equal(previous->key, item->key);
+    return is_of_node && previous->instance != NULL ? previous->instance : before;
 }
 
 static void settle_item(const yr_batch *batch, const yr_batch_item *item,
-                        const yurpc_instance *before, yr_batch_result *result)
+                        const yurpc_instance *before, const yr_map *absent,
+                        yr_batch_result *result)
 {
     if (item->instance == NULL) {
         if (before != NULL) {
-            add(result, item->key, NULL);
+            add_gone(result, item->key, last_known(batch, item, before));
         }
         return;
     }
     bool is_outdated =
         before != NULL && !batch->is_list &&
-        yurpc_instance_revision(item->instance) < yurpc_instance_revision(before);
+        yurpc_instance_revision(item->instance) < yurpc_instance_revision(before) &&
+        (absent == NULL || yr_map_find(absent, item->key) == NULL);
     if (is_outdated || (before != NULL && yr_instance_is_equal(before, item->instance))) {
         result->unchanged++;
         return;
@@ -129,19 +146,20 @@ static size_t add_missing(const yurpc_snapshot *current, size_t at, const yurpc_
 {
     size_t count = yurpc_snapshot_count(current);
     while (at < count) {
-        yurpc_bytes node = yr_instance_node(yurpc_snapshot_at(current, at));
+        const yurpc_instance *instance = yurpc_snapshot_at(current, at);
+        yurpc_bytes node = yr_instance_node(instance);
         int order = key != NULL ? yr_bytes_compare(node, *key) : -1;
         if (order >= 0) {
             return order == 0 ? at + 1 : at;
         }
-        add(result, node, NULL);
+        add_gone(result, node, instance);
         at++;
     }
     return at;
 }
 
 yurpc_status yr_batch_settle(yr_batch *batch, const yurpc_snapshot *current,
-                             yr_batch_result *ret_result)
+                             const yr_map *absent, yr_batch_result *ret_result)
 {
     yr_batch_result result = {.count = 0};
     size_t most = batch->count + (batch->is_list ? yurpc_snapshot_count(current) : 0);
@@ -159,7 +177,7 @@ yurpc_status yr_batch_settle(yr_batch *batch, const yurpc_snapshot *current,
         if (batch->is_list) {
             at = add_missing(current, at, &item->key, &result);
         }
-        settle_item(batch, item, yr_snapshot_find(current, item->key), &result);
+        settle_item(batch, item, yr_snapshot_find(current, item->key), absent, &result);
     }
     if (batch->is_list) {
         (void)add_missing(current, at, NULL, &result);

@@ -7,6 +7,7 @@
 #ifndef YR_REGISTRY_BATCH_H
 #define YR_REGISTRY_BATCH_H
 
+#include "base/map.h"
 #include "registry/snapshot.h"
 
 enum { YR_SERVICE_INSTANCES_MAX = 1000000 };
@@ -31,6 +32,7 @@ typedef struct yr_batch_result {
         *changes; /* to be freed; borrows from the batch and from the current snapshot */
     size_t count;
     size_t unchanged; /* values that were the same as before */
+    size_t held;      /* departures that were taken out, for the first time (absence.h) */
 } yr_batch_result;
 
 void yr_batch_init(yr_batch *batch);
@@ -48,9 +50,11 @@ YURPC_NODISCARD yurpc_status yr_batch_delete(yr_batch *batch, yurpc_bytes node);
 
 /*
  * What differs from @p current: ordered, each node once, equal values and outdated revisions
- * left out; for a list also the deletion of what it does not name. YURPC_NO_MEMORY.
+ * left out; for a list also the deletion of what it does not name. @p absent (may be NULL) are
+ * nodes that were deleted, though they are still in @p current: no revision of theirs is
+ * outdated, for the registry may have been wiped. YURPC_NO_MEMORY.
  */
 YURPC_NODISCARD yurpc_status yr_batch_settle(yr_batch *batch, const yurpc_snapshot *current,
-                                             yr_batch_result *ret_result);
+                                             const yr_map *absent, yr_batch_result *ret_result);
 
 #endif /* YR_REGISTRY_BATCH_H */

@@ -30,7 +30,9 @@ typedef struct yr_counters {
     _Atomic uint64_t reconcile_repairs;
     _Atomic uint32_t registrations;
     _Atomic uint32_t registered;
+    _Atomic uint64_t suspected;
     _Atomic uint32_t services;
+    _Atomic uint32_t suspects;
     _Atomic int64_t lease_id;
     _Atomic bool is_connected;
 } yr_counters;
@@ -44,6 +46,7 @@ typedef struct yr_core {
     int64_t ttl_ms;
     int64_t reconcile_ms;    /* mean time between two periodic lists of a service; +- 20 % */
     yurpc_error *last_error; /* why the connection is away; NULL while it is there */
+    bool is_unprotected;     /* no mass disappearance is doubted */
     uint64_t map_seed[2];
     yr_counters counters;
 } yr_core;

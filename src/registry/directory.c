@@ -29,15 +29,15 @@ static void ask_again(yr_entry *entry)
     yr_timer_start(entry->core->io, &entry->reconcile_timer, RETRY_MS);
 }
 
-static yurpc_status publish(yr_entry *entry, const yr_batch_result *result)
+static yurpc_status publish(void *context, const yr_snapshot_change *changes, size_t count)
 {
+    yr_entry *entry = context;
     const yurpc_snapshot *current = yr_snapshot_cell_current(entry->cell);
-    if (result->count == 0 && yurpc_snapshot_is_stale(current) == entry->is_stale) {
+    if (count == 0 && yurpc_snapshot_is_stale(current) == entry->is_stale) {
         return YURPC_OK;
     }
     yurpc_snapshot *next = NULL;
-    yurpc_status status =
-        yr_snapshot_apply(current, result->changes, result->count, entry->is_stale, &next);
+    yurpc_status status = yr_snapshot_apply(current, changes, count, entry->is_stale, &next);
     if (status != YURPC_OK) {
         return status;
     }
@@ -54,17 +54,18 @@ static yurpc_status publish(yr_entry *entry, const yr_batch_result *result)
 static void count_changes(yr_entry *entry, const yr_batch_result *result)
 {
     yr_counters *counters = &entry->core->counters;
+    size_t changes = result->count + result->held;
     if (!entry->batch.is_list) {
-        yr_count(&counters->changes, result->count + result->unchanged);
+        yr_count(&counters->changes, changes + result->unchanged);
         yr_count(&counters->unchanged, result->unchanged);
         return;
     }
     yr_count(&counters->lists, 1);
-    if (entry->is_reconciling && result->count > 0) {
-        yr_count(&counters->reconcile_repairs, result->count);
+    if (entry->is_reconciling && changes > 0) {
+        yr_count(&counters->reconcile_repairs, changes);
         yr_log_write(&entry->core->log, YURPC_LOG_WARN, "registry",
                      "%s: the periodic list repaired %zu instances that the watch had wrong",
-                     entry->service, result->count);
+                     entry->service, changes);
     }
     entry->is_reconciling = false;
 }
@@ -72,17 +73,20 @@ static void count_changes(yr_entry *entry, const yr_batch_result *result)
 static void settle(yr_entry *entry)
 {
     yr_batch_result result;
-    yurpc_status status =
-        yr_batch_settle(&entry->batch, yr_snapshot_cell_current(entry->cell), &result);
+    yurpc_status status = yr_batch_settle(&entry->batch, yr_snapshot_cell_current(entry->cell),
+                                          &entry->absences.by_node, &result);
     if (status != YURPC_OK) {
         ask_again(entry);
         return;
+    }
+    if (entry->has_list) {
+        yr_absences_screen(&entry->absences, &entry->batch, &result);
     }
     bool was_stale = entry->is_stale;
     if (entry->batch.is_list) {
         entry->is_stale = false; /* a complete list is as fresh as can be */
     }
-    status = publish(entry, &result);
+    status = publish(entry, result.changes, result.count);
     yr_free(result.changes);
     if (status != YURPC_OK) {
         entry->is_stale = was_stale;
@@ -92,6 +96,8 @@ static void settle(yr_entry *entry)
     count_changes(entry, &result);
     bool is_list = entry->batch.is_list;
     yr_batch_clear(&entry->batch);
+    yr_absences_set_stale(&entry->absences, entry->is_stale);
+    yr_absences_update(&entry->absences);
     if (is_list && !entry->has_list) {
         entry->has_list = true;
         tell_waiters(entry, YURPC_OK, NULL);
@@ -188,8 +194,8 @@ static void on_stale(void *context, bool is_stale, const yurpc_error *error)
     yr_log_write(&entry->core->log, YURPC_LOG_INFO, "registry", "%s: the list is %s%s%s",
                  entry->service, is_stale ? "stale" : "up to date", error != NULL ? ": " : "",
                  error != NULL ? yurpc_error_text(error) : "");
-    const yr_batch_result nothing = {.count = 0};
-    if (publish(entry, &nothing) != YURPC_OK) {
+    yr_absences_set_stale(&entry->absences, is_stale);
+    if (publish(entry, NULL, 0) != YURPC_OK) {
         ask_again(entry);
     }
 }
@@ -222,6 +228,7 @@ static void entry_free(yr_entry *entry)
     if (entry->follow != NULL) {
         entry->core->ops->unfollow(entry->follow);
     }
+    yr_absences_deinit(&entry->absences);
     yr_batch_deinit(&entry->batch);
     yr_mentions_deinit(&entry->mentions);
     yr_snapshot_cell_free(entry->cell);
@@ -247,6 +254,7 @@ static yurpc_status entry_new(yr_directory *directory, const char *service,
     yr_list_init(&entry->listeners);
     yr_list_init(&entry->waiters);
     yr_batch_init(&entry->batch);
+    yr_absences_init(&entry->absences, core, &directory->prober);
     yr_mentions_init(&entry->mentions, core->map_seed);
     yr_timer_init(&entry->reconcile_timer, on_reconcile, entry);
     entry->service = yr_strdup(service);
@@ -257,6 +265,10 @@ static yurpc_status entry_new(yr_directory *directory, const char *service,
     if (status != YURPC_OK) {
         goto fail;
     }
+    entry->absences.service = entry->service;
+    entry->absences.cell = entry->cell;
+    entry->absences.publish = publish;
+    entry->absences.context = entry;
     scope.service = yr_bytes_of_text(entry->service);
     status = core->ops->follow(core->driver, &scope, &events, entry, &entry->follow);
     if (status != YURPC_OK) {
@@ -273,6 +285,7 @@ fail:
 void yr_directory_init(yr_directory *directory, yr_core *core)
 {
     directory->core = core;
+    yr_prober_init(&directory->prober, core->io);
     yr_map_init(&directory->entries, core->map_seed);
 }
 
@@ -320,6 +333,7 @@ void yr_directory_deinit(yr_directory *directory)
         entry_free(entry);
     }
     yurpc_error_free(error);
+    yr_prober_deinit(&directory->prober);
     yr_map_deinit(&directory->entries);
 }
 

@@ -11,13 +11,15 @@
 #define YR_REGISTRY_DIRECTORY_H
 
 #include "base/map.h"
+#include "registry/absence.h"
 #include "registry/batch.h"
 #include "registry/core.h"
 #include "registry/mention.h"
 
 typedef struct yr_directory {
     yr_core *core;
-    yr_map entries; /* by "name:version" */
+    yr_map entries;   /* by "name:version" */
+    yr_prober prober; /* of all of them */
 } yr_directory;
 
 /* One followed service. */
@@ -30,6 +32,7 @@ typedef struct yr_entry {
     yr_follow *follow;
     yr_snapshot_cell *cell;
     yr_batch batch;
+    yr_absences absences;
     yr_mentions mentions;
     bool has_list; /* a complete list has come */
     bool is_stale;

@@ -296,6 +296,8 @@ yurpc_status yurpc_registry_get_stats(const yurpc_registry *registry,
         .mismatches = atomic_load(&counters->mismatches),
         .lists = atomic_load(&counters->lists),
         .reconcile_repairs = atomic_load(&counters->reconcile_repairs),
+        .suspects = atomic_load(&counters->suspects),
+        .suspected = atomic_load(&counters->suspected),
     };
     return YURPC_OK;
 }

@@ -38,6 +38,7 @@ struct yurpc_instance {
     uint16_t address_at; /* often the node's */
     uint16_t group_at;
     bool is_draining;
+    bool is_suspect;        /* no record says so: we do */
     uint32_t metadata_at[]; /* of each key; its value follows it */
 };
 
@@ -299,6 +300,21 @@ bool yr_instance_is_mismatch(const yurpc_instance *instance)
     return instance->is_mismatch;
 }
 
+yurpc_instance *yr_instance_new_suspect(const yurpc_instance *instance)
+{
+    yurpc_instance *copy = yr_calloc(1, instance->size);
+    if (copy == NULL) {
+        return NULL;
+    }
+    size_t from = offsetof(yurpc_instance, size);
+    memcpy((char *)copy + from, (const char *)instance + from, instance->size - from);
+    copy->revision = instance->revision;
+    atomic_init(&copy->refs, 1);
+    copy->is_mismatch = instance->is_mismatch;
+    copy->is_suspect = true;
+    return copy;
+}
+
 bool yr_instance_is_equal(const yurpc_instance *a, const yurpc_instance *b)
 {
     size_t from = offsetof(yurpc_instance, size);
@@ -376,6 +392,11 @@ uint32_t yurpc_instance_weight(const yurpc_instance *instance)
 bool yurpc_instance_is_draining(const yurpc_instance *instance)
 {
     return instance->is_draining;
+}
+
+bool yurpc_instance_is_suspect(const yurpc_instance *instance)
+{
+    return instance->is_suspect;
 }
 
 size_t yurpc_instance_metadata_count(const yurpc_instance *instance)

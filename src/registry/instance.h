@@ -61,6 +61,9 @@ bool yr_instance_is_mismatch(const yurpc_instance *instance);
 /* The identity: the key's "host:port". Borrowed. */
 yurpc_bytes yr_instance_node(const yurpc_instance *instance);
 
+/* A copy that is suspect, with one reference. NULL: no memory. */
+yurpc_instance *yr_instance_new_suspect(const yurpc_instance *instance);
+
 /* Whether the two say the same; revisions and mismatches are not compared. */
 bool yr_instance_is_equal(const yurpc_instance *a, const yurpc_instance *b);
 

@@ -10,7 +10,7 @@
 
 enum {
     CACHE_LINE = 64,
-    DRAWS_MAX = 8, /* before the nearest instance that is not draining is searched */
+    DRAWS_MAX = 8, /* before the nearest instance of the rank that is wanted is searched */
 };
 
 /* The turn, which all threads that share a picker write, has its cache line to itself. */
@@ -92,22 +92,37 @@ static size_t draw(yurpc_picker *picker, size_t count)
     return 0;
 }
 
-/* Among instances some of which are draining. Drawing again keeps the shares of the others
- * equal; when nearly all are draining that could take long, so the last draws are a walk. */
-static const yurpc_instance *pick_not_draining(const yurpc_snapshot *snapshot,
-                                               yurpc_picker *picker, size_t count)
+/* The better an instance, the less its rank. */
+typedef enum rank {
+    RANK_ORDINARY,
+    RANK_DRAINING, /* there, and about to leave */
+    RANK_SUSPECT,  /* perhaps not there */
+} rank;
+
+static rank rank_of(const yurpc_instance *instance)
+{
+    if (yurpc_instance_is_suspect(instance)) {
+        return RANK_SUSPECT;
+    }
+    return yurpc_instance_is_draining(instance) ? RANK_DRAINING : RANK_ORDINARY;
+}
+
+/* Among instances only some of which have @p wanted. Drawing again keeps the shares of those
+ * equal; when nearly all are others that could take long, so the last draws are a walk. */
+static const yurpc_instance *pick_of_rank(const yurpc_snapshot *snapshot, yurpc_picker *picker,
+                                          size_t count, rank wanted)
 {
     size_t index = 0;
     for (int i = 0; i < DRAWS_MAX; i++) {
         index = draw(picker, count);
         const yurpc_instance *instance = yurpc_snapshot_at(snapshot, index);
-        if (!yurpc_instance_is_draining(instance)) {
+        if (rank_of(instance) == wanted) {
             return instance;
         }
     }
     for (size_t i = 1; i < count; i++) {
         const yurpc_instance *instance = yurpc_snapshot_at(snapshot, (index + i) % count);
-        if (!yurpc_instance_is_draining(instance)) {
+        if (rank_of(instance) == wanted) {
             return instance;
         }
     }
@@ -121,8 +136,10 @@ const yurpc_instance *yurpc_snapshot_pick(const yurpc_snapshot *snapshot, yurpc_
         return NULL;
     }
     size_t draining = yr_snapshot_count_draining(snapshot);
-    if (draining > 0 && draining < count) {
-        return pick_not_draining(snapshot, picker, count);
+    size_t suspects = yr_snapshot_count_suspects(snapshot);
+    size_t ordinary = count - draining - suspects;
+    if (ordinary == count || draining == count || suspects == count) {
+        return yurpc_snapshot_at(snapshot, draw(picker, count));
     }
-    return yurpc_snapshot_at(snapshot, draw(picker, count));
+    return pick_of_rank(snapshot, picker, count, ordinary > 0 ? RANK_ORDINARY : RANK_DRAINING);
 }

@@ -46,6 +46,7 @@ yurpc_status yr_registry_new(yr_io *io, const yr_config *config, const yr_driver
     core->timeout_ms = config->timeout_ms;
     core->ttl_ms = config->ttl_ms > ops->ttl_min_ms ? config->ttl_ms : ops->ttl_min_ms;
     core->reconcile_ms = YR_RECONCILE_MS;
+    core->is_unprotected = config->is_unprotected;
     core->map_seed[0] = yr_io_random(io);
     core->map_seed[1] = yr_io_random(io);
     yr_provider_init(&registry->provider, core);

@@ -45,6 +45,7 @@ static const yr_roster *leaf_new(const yurpc_instance *const *instances, size_t 
     for (size_t i = 0; i < width; i++) {
         leaf->instances[i] = yr_instance_ref(instances[i]);
         node->draining += yurpc_instance_is_draining(instances[i]);
+        node->suspects += yurpc_instance_is_suspect(instances[i]);
     }
     node->count = (uint32_t)width;
     return node;
@@ -64,6 +65,7 @@ static const yr_roster *inner_new_taking(const yr_roster *const *children, size_
         const yr_roster *child = children[i];
         node->count += child->count;
         node->draining += child->draining;
+        node->suspects += child->suspects;
         inner->branches[i].child = child;
         inner->ends[i] = node->count;
         inner->branches[i].first = child->level == 0
@@ -400,6 +402,11 @@ size_t yr_roster_count(const yr_roster *roster)
 size_t yr_roster_count_draining(const yr_roster *roster)
 {
     return roster != NULL ? roster->draining : 0;
+}
+
+size_t yr_roster_count_suspects(const yr_roster *roster)
+{
+    return roster != NULL ? roster->suspects : 0;
 }
 
 const yurpc_instance *yr_roster_at(const yr_roster *roster, size_t index)

@@ -31,6 +31,9 @@ size_t yr_roster_count(const yr_roster *roster);
 /* How many of them are draining. */
 size_t yr_roster_count_draining(const yr_roster *roster);
 
+/* How many of them are suspect: others than those that are draining. */
+size_t yr_roster_count_suspects(const yr_roster *roster);
+
 /* The instance at @p index, which must be less than the count. */
 const yurpc_instance *yr_roster_at(const yr_roster *roster, size_t index);
 

@@ -118,14 +118,17 @@ void yr_roster_diff(const yr_roster *old, const yr_roster *now,
 static bool is_leaf_in_order(const yr_roster_leaf *leaf)
 {
     uint32_t draining = 0;
+    uint32_t suspects = 0;
     for (size_t i = 0; i < leaf->head.width; i++) {
         draining += yurpc_instance_is_draining(leaf->instances[i]);
+        suspects += yurpc_instance_is_suspect(leaf->instances[i]);
         if (i > 0 && yr_bytes_compare(yr_instance_node(leaf->instances[i - 1]),
                                       yr_instance_node(leaf->instances[i])) >= 0) {
             return false;
         }
     }
-    return leaf->head.count == leaf->head.width && leaf->head.draining == draining;
+    return leaf->head.count == leaf->head.width && leaf->head.draining == draining &&
+           leaf->head.suspects == suspects;
 }
 
 static const yurpc_instance *last_of(const yr_roster *node)
@@ -137,10 +140,12 @@ static bool is_inner_in_order(const yr_roster_inner *inner)
 {
     uint32_t count = 0;
     uint32_t draining = 0;
+    uint32_t suspects = 0;
     for (size_t i = 0; i < inner->head.width; i++) {
         const yr_roster_branch *branch = &inner->branches[i];
         count += branch->child->count;
         draining += branch->child->draining;
+        suspects += branch->child->suspects;
         if (branch->child->level + 1 != inner->head.level || inner->ends[i] != count ||
             branch->first != yr_roster_at(branch->child, 0) ||
             !yr_roster_check(branch->child)) {
@@ -151,7 +156,8 @@ static bool is_inner_in_order(const yr_roster_inner *inner)
             return false;
         }
     }
-    return inner->head.count == count && inner->head.draining == draining;
+    return inner->head.count == count && inner->head.draining == draining &&
+           inner->head.suspects == suspects;
 }
 
 bool yr_roster_check(const yr_roster *roster)

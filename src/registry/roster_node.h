@@ -17,6 +17,7 @@ struct yr_roster {
     uint16_t width;                         /* slots in use, 1 … YR_ROSTER_WIDTH_MAX */
     uint32_t count;                         /* instances below */
     uint32_t draining;
+    uint32_t suspects;
 };
 
 typedef struct yr_roster_leaf {

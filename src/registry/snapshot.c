@@ -41,6 +41,7 @@ struct yurpc_snapshot {
     bool is_taken; /* by a cell, once: `retired` serves once */
     size_t count;  /* the roster's, at hand for readers */
     size_t draining;
+    size_t suspects;
     const yr_roster *roster;
 };
 
@@ -69,6 +70,7 @@ yurpc_status yr_snapshot_apply(const yurpc_snapshot *old, const yr_snapshot_chan
     snapshot->roster = roster;
     snapshot->count = yr_roster_count(roster);
     snapshot->draining = yr_roster_count_draining(roster);
+    snapshot->suspects = yr_roster_count_suspects(roster);
     *ret_snapshot = snapshot;
     return YURPC_OK;
 }
@@ -134,6 +136,11 @@ bool yurpc_snapshot_is_stale(const yurpc_snapshot *snapshot)
 size_t yr_snapshot_count_draining(const yurpc_snapshot *snapshot)
 {
     return snapshot->draining;
+}
+
+size_t yr_snapshot_count_suspects(const yurpc_snapshot *snapshot)
+{
+    return snapshot->suspects;
 }
 
 /* ---- Publication ---- */

@@ -20,6 +20,7 @@
 typedef struct yr_snapshot_change {
     yurpc_bytes node;
     const yurpc_instance *instance;
+    bool has_drained; /* of a node that is gone: it had announced that it would leave */
 } yr_snapshot_change;
 
 /*
@@ -36,6 +37,9 @@ const yurpc_instance *yr_snapshot_find(const yurpc_snapshot *snapshot, yurpc_byt
 
 /* How many of its instances are draining. */
 size_t yr_snapshot_count_draining(const yurpc_snapshot *snapshot);
+
+/* How many are suspect: others than those that are draining. */
+size_t yr_snapshot_count_suspects(const yurpc_snapshot *snapshot);
 
 typedef struct yr_snapshot_visitor {
     void (*on_up)(void *context, const yurpc_instance *instance);

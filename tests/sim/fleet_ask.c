@@ -133,7 +133,8 @@ static bool is_as_wanted(const yr_fleet *fleet, const char *service,
                                   wanted->port == yurpc_instance_port(instance) &&
                                   wanted->weight == yurpc_instance_weight(instance));
     }
-    return is_wanted && !yurpc_instance_is_draining(instance);
+    return is_wanted && !yurpc_instance_is_draining(instance) &&
+           !yurpc_instance_is_suspect(instance);
 }
 
 static bool is_view_settled(settling *now, const yr_view *view, const char *wanted)

@@ -83,6 +83,8 @@ static void empty_inbox(sim_stream *stream)
     plan_arrival(stream);
 }
 
+static const char refused[] = "connection refused";
+
 /* What is under way to @p to is lost, and instead it learns @p why. */
 static void send_failure(sim_stream *to, const char *why, bool is_local)
 {
@@ -291,7 +293,7 @@ static void on_syn(sim_stream *stream)
         return;
     }
     if (host->is_refusing || host->is_dead || sim_find_listener(host, stream->port) == NULL) {
-        send_failure(stream->peer, "connection refused", false);
+        send_failure(stream->peer, refused, false);
         sim_stream_drop(stream);
         return;
     }
@@ -357,10 +359,11 @@ static void on_segment(sim_stream *stream, segment *one)
             return;
         }
         unlink_peer(stream);
-        end_stream(stream, yr_error_new(YURPC_UNAVAILABLE, -1,
-                                        was_connecting ? "cannot connect to %s: %s"
-                                                       : "the connection with %s was lost: %s",
-                                        stream->peer_name, one->why));
+        end_stream(stream,
+                   yr_error_new(YURPC_UNAVAILABLE, one->why == refused ? YR_ERROR_REFUSED : -1,
+                                was_connecting ? "cannot connect to %s: %s"
+                                               : "the connection with %s was lost: %s",
+                                stream->peer_name, one->why));
         return;
     }
 }

@@ -8,19 +8,31 @@
 
 #define SERVICE "s:1.0"
 
-static const yurpc_instance *instance(unsigned port, unsigned weight, int64_t revision)
+static const yurpc_instance *decoded(unsigned port, const char *more, int64_t revision)
 {
     char node[32];
     char value[256];
     snprintf(node, sizeof node, "h:%u", port);
     snprintf(value, sizeof value,
              "{\"serviceName\":\"s\",\"serviceVersion\":\"1.0\",\"serviceHost\":\"h\","
-             "\"servicePort\":%u,\"serviceGroup\":\"default\",\"weight\":%u}",
-             port, weight);
+             "\"servicePort\":%u,\"serviceGroup\":\"default\"%s}",
+             port, more);
     yurpc_instance *made = NULL;
     assert_ok(yr_instance_decode(yr_bytes_of_text(SERVICE), yr_bytes_of_text(node),
                                  yr_bytes_of_text(value), revision, &made, NULL));
     return made;
+}
+
+static const yurpc_instance *instance(unsigned port, unsigned weight, int64_t revision)
+{
+    char more[32];
+    snprintf(more, sizeof more, ",\"weight\":%u", weight);
+    return decoded(port, more, revision);
+}
+
+static const yurpc_instance *draining(unsigned port, int64_t revision)
+{
+    return decoded(port, ",\"draining\":true", revision);
 }
 
 /* Settle @p batch against *current, apply it, and give the changes as text. */
@@ -28,7 +40,7 @@ static const char *settle(yr_batch *batch, yurpc_snapshot **current)
 {
     static char text[1024];
     yr_batch_result result;
-    assert_ok(yr_batch_settle(batch, *current, &result));
+    assert_ok(yr_batch_settle(batch, *current, NULL, &result));
     size_t len = 0;
     text[0] = '\0';
     for (size_t i = 0; i < result.count; i++) {
@@ -138,14 +150,75 @@ static void every_allocation_failure_is_returned_and_leaks_nothing(void **state)
         yurpc_status status = yr_batch_take_put(&made.batch, first);
         status =
             status == YURPC_OK ? yr_batch_delete(&made.batch, yr_bytes_of_text("h:2")) : status;
-        status =
-            status == YURPC_OK ? yr_batch_settle(&made.batch, made.current, &result) : status;
+        status = status == YURPC_OK ? yr_batch_settle(&made.batch, made.current, NULL, &result)
+                                    : status;
         yr_mem_fail_after(-1);
         is_done = status == YURPC_OK;
         assert_true(is_done || status == YURPC_NO_MEMORY);
         yr_free(result.changes);
         end(&made);
     }
+}
+
+/* What became of h:1 in @p batch, which deletes it in the end. */
+static bool has_drained(yr_batch *batch, const yurpc_snapshot *current)
+{
+    yr_batch_result result;
+    assert_ok(yr_batch_settle(batch, current, NULL, &result));
+    assert_int_equal(result.count, 1);
+    assert_null(result.changes[0].instance);
+    bool answer = result.changes[0].has_drained;
+    yr_free(result.changes);
+    yr_batch_clear(batch);
+    return answer;
+}
+
+static void who_had_announced_to_leave_is_told_from_who_had_not(void **state)
+{
+    (void)state;
+    setting made = set();
+    assert_ok(yr_batch_take_put(&made.batch, instance(1, 1, 1)));
+    settle(&made.batch, &made.current);
+    assert_ok(yr_batch_delete(&made.batch, yr_bytes_of_text("h:1")));
+    assert_false(has_drained(&made.batch, made.current));
+    made.batch.is_list = true;
+    assert_false(has_drained(&made.batch, made.current));
+    /* Announced and gone within one batch. */
+    assert_ok(yr_batch_take_put(&made.batch, draining(1, 2)));
+    assert_ok(yr_batch_delete(&made.batch, yr_bytes_of_text("h:1")));
+    assert_true(has_drained(&made.batch, made.current));
+    /* Announced before. */
+    assert_ok(yr_batch_take_put(&made.batch, draining(1, 2)));
+    settle(&made.batch, &made.current);
+    assert_ok(yr_batch_delete(&made.batch, yr_bytes_of_text("h:1")));
+    assert_true(has_drained(&made.batch, made.current));
+    made.batch.is_list = true;
+    assert_true(has_drained(&made.batch, made.current));
+    /* Announced, but then it stayed. */
+    assert_ok(yr_batch_take_put(&made.batch, instance(1, 1, 3)));
+    assert_ok(yr_batch_delete(&made.batch, yr_bytes_of_text("h:1")));
+    assert_false(has_drained(&made.batch, made.current));
+    end(&made);
+}
+
+static void a_node_that_was_deleted_has_no_revision_to_be_older_than(void **state)
+{
+    (void)state;
+    setting made = set();
+    assert_ok(yr_batch_take_put(&made.batch, instance(1, 1, 9)));
+    settle(&made.batch, &made.current);
+    static const uint64_t seed[2] = {1, 2};
+    yr_map absent;
+    yr_map_node node;
+    yr_map_init(&absent, seed);
+    yr_map_insert(&absent, &node, yr_bytes_of_text("h:1"));
+    assert_ok(yr_batch_take_put(&made.batch, instance(1, 2, 3)));
+    yr_batch_result result;
+    assert_ok(yr_batch_settle(&made.batch, made.current, &absent, &result));
+    assert_int_equal(result.count, 1);
+    yr_free(result.changes);
+    yr_map_deinit(&absent);
+    end(&made);
 }
 
 int main(void)
@@ -156,6 +229,8 @@ int main(void)
         cmocka_unit_test(an_older_revision_does_not_overwrite_a_newer_one),
         cmocka_unit_test(a_list_removes_what_it_does_not_name_and_may_go_back),
         cmocka_unit_test(deleting_what_is_not_there_is_no_change),
+        cmocka_unit_test(who_had_announced_to_leave_is_told_from_who_had_not),
+        cmocka_unit_test(a_node_that_was_deleted_has_no_revision_to_be_older_than),
         cmocka_unit_test(every_allocation_failure_is_returned_and_leaks_nothing),
     };
     return cmocka_run_group_tests_name("batch", tests, NULL, NULL);

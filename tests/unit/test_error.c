@@ -19,6 +19,22 @@ static void an_error_tells_what_it_was_given(void **state)
     yurpc_error_free(copy);
 }
 
+static void that_a_connection_was_refused_is_for_the_inside_only(void **state)
+{
+    (void)state;
+    yurpc_error *error = yr_error_new(YURPC_UNAVAILABLE, YR_ERROR_REFUSED, "refused");
+    yurpc_error *copy = yr_error_copy(error);
+    assert_true(yr_error_is_refused(error));
+    assert_true(yr_error_is_refused(copy));
+    assert_int_equal(yurpc_error_remote_code(error), -1);
+    assert_false(yr_error_is_refused(NULL));
+    yurpc_error_free(error);
+    yurpc_error_free(copy);
+    error = yr_error_new(YURPC_UNAVAILABLE, -1, "refused");
+    assert_false(yr_error_is_refused(error));
+    yurpc_error_free(error);
+}
+
 static void no_error_is_success(void **state)
 {
     (void)state;
@@ -100,6 +116,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_error_tells_what_it_was_given),
+        cmocka_unit_test(that_a_connection_was_refused_is_for_the_inside_only),
         cmocka_unit_test(no_error_is_success),
         cmocka_unit_test(control_characters_cannot_forge_a_line),
         cmocka_unit_test(a_long_text_is_cut),

@@ -446,6 +446,26 @@ static void equal_means_the_same_but_for_the_revision(void **state)
     yr_instance_unref(NULL);
 }
 
+static void a_suspect_is_a_copy_that_says_so(void **state)
+{
+    (void)state;
+    yurpc_instance *one = NULL;
+    assert_ok(decode(NODE, yr_bytes_of_text(WITH(",\"metadata\":{\"a\":\"b\"}")), &one));
+    assert_false(yurpc_instance_is_suspect(one));
+    yr_mem_fail_after(0);
+    assert_null(yr_instance_new_suspect(one));
+    yr_mem_fail_after(-1);
+    yurpc_instance *suspect = yr_instance_new_suspect(one);
+    assert_non_null(suspect);
+    assert_true(yurpc_instance_is_suspect(suspect));
+    assert_false(yr_instance_is_equal(one, suspect)); /* it is a change */
+    assert_int_equal(yurpc_instance_revision(suspect), yurpc_instance_revision(one));
+    yr_instance_unref(one);
+    assert_string_equal(yurpc_instance_address(suspect), NODE);
+    assert_string_equal(yurpc_instance_metadata_at(suspect, 0).value, "b");
+    yr_instance_unref(suspect);
+}
+
 static void no_memory_is_not_a_bad_value(void **state)
 {
     (void)state;
@@ -480,6 +500,7 @@ int main(void)
         cmocka_unit_test(a_value_at_the_limit_is_read_and_one_past_it_is_not),
         cmocka_unit_test(long_texts_are_kept_whole),
         cmocka_unit_test(equal_means_the_same_but_for_the_revision),
+        cmocka_unit_test(a_suspect_is_a_copy_that_says_so),
         cmocka_unit_test(no_memory_is_not_a_bad_value),
     };
     return cmocka_run_group_tests_name("instance", tests, NULL, NULL);

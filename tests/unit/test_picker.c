@@ -10,7 +10,7 @@
 
 enum { PORT_FIRST = 10000, COUNT_MAX = 300 };
 
-/* Ports from PORT_FIRST on; those with a 'd' in @p plan are draining. */
+/* Ports from PORT_FIRST on; those with a 'd' in @p plan are draining, with an 's' suspect. */
 static yurpc_snapshot *snapshot_of(const char *plan)
 {
     yr_snapshot_change changes[COUNT_MAX];
@@ -25,7 +25,14 @@ static yurpc_snapshot *snapshot_of(const char *plan)
                        PORT_FIRST + i, plan[i] == 'd' ? ",\"draining\":true" : "");
         assert_ok(yr_instance_decode(yr_bytes_of_text("s:1"), yr_bytes_of_text(node),
                                      yr_bytes_of_text(value), 1, &instance, NULL));
-        changes[i] = (yr_snapshot_change){yr_instance_node(instance), instance};
+        if (plan[i] == 's') {
+            yurpc_instance *suspect = yr_instance_new_suspect(instance);
+            assert_non_null(suspect);
+            yr_instance_unref(instance);
+            instance = suspect;
+        }
+        changes[i] =
+            (yr_snapshot_change){.node = yr_instance_node(instance), .instance = instance};
     }
     yurpc_snapshot *snapshot = NULL;
     assert_ok(yr_snapshot_apply(NULL, changes, count, false, &snapshot));
@@ -158,6 +165,32 @@ static void when_all_are_draining_any_will_do(void **state)
     yr_snapshot_unref(all);
 }
 
+/* Which of @p plan are ever picked, as text. */
+static const char *picked_of(const char *plan)
+{
+    static char picked[COUNT_MAX + 1];
+    yurpc_snapshot *snapshot = snapshot_of(plan);
+    yurpc_picker *picker = picker_of(YURPC_PICK_RANDOM);
+    memset(picked, '-', strlen(plan));
+    picked[strlen(plan)] = '\0';
+    for (int i = 0; i < 3000; i++) {
+        size_t at = pick(snapshot, picker);
+        picked[at] = plan[at];
+    }
+    yurpc_picker_free(picker);
+    yr_snapshot_unref(snapshot);
+    return picked;
+}
+
+static void suspects_come_last_and_the_draining_before_them(void **state)
+{
+    (void)state;
+    assert_string_equal(picked_of("s.d.s"), "-.-.-");
+    assert_string_equal(picked_of("sss."), "---.");
+    assert_string_equal(picked_of("sdsd"), "-d-d");
+    assert_string_equal(picked_of("sss"), "sss");
+}
+
 enum { THREADS = 4, PICKS = 30000 };
 
 typedef struct share {
@@ -235,6 +268,7 @@ int main(void)
         cmocka_unit_test(draining_instances_are_passed_over_and_the_rest_share),
         cmocka_unit_test(one_that_stays_is_found_among_many_that_leave),
         cmocka_unit_test(when_all_are_draining_any_will_do),
+        cmocka_unit_test(suspects_come_last_and_the_draining_before_them),
         cmocka_unit_test(threads_share_the_turns_exactly),
         cmocka_unit_test(a_bad_kind_or_no_memory_is_refused),
         cmocka_unit_test(kinds_of_events_have_names),

@@ -29,6 +29,12 @@ static yurpc_instance *instance_of(unsigned index)
     yurpc_instance *instance = NULL;
     assert_ok(yr_instance_decode(yr_bytes_of_text("s:1"), yr_bytes_of_text(node),
                                  yr_bytes_of_text(value), 1, &instance, NULL));
+    if (random_below(4) == 0) {
+        yurpc_instance *suspect = yr_instance_new_suspect(instance);
+        assert_non_null(suspect);
+        yr_instance_unref(instance);
+        return suspect;
+    }
     return instance;
 }
 
@@ -38,7 +44,7 @@ static void change_one(const yr_roster **roster, unsigned index, bool is_up)
     char node[NODE_LEN];
     (void)snprintf(node, sizeof node, "h%06u:80", index);
     yurpc_instance *instance = is_up ? instance_of(index) : NULL;
-    yr_snapshot_change change = {yr_bytes_of_text(node), instance};
+    yr_snapshot_change change = {.node = yr_bytes_of_text(node), .instance = instance};
     const yr_roster *next = NULL;
     assert_ok(yr_roster_apply(*roster, &change, 1, &next));
     yr_roster_unref(*roster);
@@ -52,7 +58,8 @@ static const yr_roster *full_roster(void)
     yr_snapshot_change *changes = yr_calloc(NODE_MAX, sizeof *changes);
     for (unsigned i = 0; i < NODE_MAX; i++) {
         yurpc_instance *instance = instance_of(i);
-        changes[i] = (yr_snapshot_change){yr_instance_node(instance), instance};
+        changes[i] =
+            (yr_snapshot_change){.node = yr_instance_node(instance), .instance = instance};
     }
     const yr_roster *roster = NULL;
     assert_ok(yr_roster_apply(NULL, changes, NODE_MAX, &roster));
@@ -146,8 +153,8 @@ static void a_change_makes_few_new_nodes(void **state)
     const yr_roster *roster = full_roster();
     for (int i = 0; i < 500; i++) {
         yurpc_instance *instance = instance_of(random_below(NODE_MAX));
-        yr_snapshot_change change = {yr_instance_node(instance),
-                                     random_below(2) == 0 ? instance : NULL};
+        yr_snapshot_change change = {.node = yr_instance_node(instance),
+                                     .instance = random_below(2) == 0 ? instance : NULL};
         const yr_roster *next = NULL;
         yr_mem_fail_after(LONG_MAX);
         assert_ok(yr_roster_apply(roster, &change, 1, &next));

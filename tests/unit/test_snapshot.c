@@ -135,8 +135,8 @@ static void change_at_random(fleet *model, change_set *set, uint32_t rarity,
                 ? NULL
                 : instance_of(i, 1 + random_below(1000), random_below(9) == 0);
         (void)snprintf(set->nodes[set->count], sizeof set->nodes[0], "10.0.0.5:%u", 10000 + i);
-        set->items[set->count] =
-            (yr_snapshot_change){yr_bytes_of_text(set->nodes[set->count]), model->instances[i]};
+        set->items[set->count] = (yr_snapshot_change){
+            .node = yr_bytes_of_text(set->nodes[set->count]), .instance = model->instances[i]};
         set->count++;
     }
 }
@@ -182,8 +182,9 @@ static void a_change_leaves_the_old_snapshot_alone(void **state)
     (void)state;
     yurpc_instance *one = instance_of(1, 1, false);
     yurpc_instance *two = instance_of(2, 1, false);
-    yr_snapshot_change up[] = {{yr_instance_node(one), one}, {yr_instance_node(two), two}};
-    yr_snapshot_change down[] = {{yr_instance_node(one), NULL}};
+    yr_snapshot_change up[] = {{.node = yr_instance_node(one), .instance = one},
+                               {.node = yr_instance_node(two), .instance = two}};
+    yr_snapshot_change down[] = {{.node = yr_instance_node(one), .instance = NULL}};
     yurpc_snapshot *old = NULL;
     yurpc_snapshot *now = NULL;
     assert_ok(yr_snapshot_apply(NULL, up, 2, false, &old));
@@ -253,7 +254,7 @@ static void an_acquired_snapshot_outlives_its_successor(void **state)
 {
     (void)state;
     yurpc_instance *one = instance_of(1, 1, false);
-    yr_snapshot_change up = {yr_instance_node(one), one};
+    yr_snapshot_change up = {.node = yr_instance_node(one), .instance = one};
     yr_snapshot_cell *cell = NULL;
     assert_ok(yr_snapshot_cell_new(&cell));
     yurpc_snapshot *full = NULL;
@@ -278,7 +279,7 @@ static void a_forked_child_can_read(void **state)
 {
     (void)state;
     yurpc_instance *one = instance_of(1, 1, false);
-    yr_snapshot_change up = {yr_instance_node(one), one};
+    yr_snapshot_change up = {.node = yr_instance_node(one), .instance = one};
     yr_snapshot_cell *cell = NULL;
     yurpc_snapshot *full = NULL;
     assert_ok(yr_snapshot_cell_new(&cell));
@@ -341,8 +342,9 @@ static void publish_one_weight(yr_snapshot_cell *cell, unsigned count)
     char nodes[20][32];
     for (unsigned i = 0; i < 20; i++) {
         (void)snprintf(nodes[i], sizeof nodes[i], "10.0.0.5:%u", 10000 + i);
-        changes[i] = (yr_snapshot_change){yr_bytes_of_text(nodes[i]),
-                                          i < count ? instance_of(i, count, false) : NULL};
+        changes[i] =
+            (yr_snapshot_change){.node = yr_bytes_of_text(nodes[i]),
+                                 .instance = i < count ? instance_of(i, count, false) : NULL};
     }
     yurpc_snapshot *next = NULL;
     assert_ok(yr_snapshot_apply(yr_snapshot_cell_current(cell), changes, 20, false, &next));

@@ -94,7 +94,8 @@ static void fail(yr_uv_dial *dial)
     char text[128];
     yurpc_status status =
         yr_uv_status(dial->uv_error) == YURPC_NO_MEMORY ? YURPC_NO_MEMORY : YURPC_UNAVAILABLE;
-    fail_with(dial, yr_error_new(status, -1, "cannot connect to %s: %s", dial->target,
+    int code = dial->uv_error == UV_ECONNREFUSED ? YR_ERROR_REFUSED : -1;
+    fail_with(dial, yr_error_new(status, code, "cannot connect to %s: %s", dial->target,
                                  uv_strerror_r(dial->uv_error, text, sizeof text)));
 }
 
