@@ -1,7 +1,7 @@
 # Thin on purpose: scripts/setup installs what is needed, CMake's presets do the rest.
 PREFIX ?= /usr/local
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test lint fuzz coverage bench install format clean
+.PHONY: help setup build demo test faults lint fuzz coverage bench install format clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -24,6 +24,14 @@ test: build ## everything, on the embedded registry and on real etcd
 	@cmake --preset dev --log-level=WARNING
 	@cmake --build --preset dev
 	@ctest --preset all
+
+faults: ## real faults at length: TTL 30 s, random runs of 90 s; prints what each promise took
+	@scripts/setup test
+	@tools/fetch_etcd.sh
+	@cmake --preset dev --log-level=WARNING
+	@cmake --build --preset dev
+	@ctest --preset all -C long -L '^long$$' -V -Q -O build/faults.log; status=$$?; \
+	  grep -Eh 'MEASURED|SKIPPED|FAILED|tests passed' build/faults.log; exit $$status
 
 lint: ## clang-tidy over everything, then the rules that are tests
 	@scripts/setup test

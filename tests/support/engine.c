@@ -1,6 +1,7 @@
 #include "engine.h"
 
 #include "base/list.h"
+#include "http.h"
 #include "scratch.h"
 
 #include <arpa/inet.h>
@@ -10,11 +11,13 @@
 #include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/random.h>
 #include <sys/socket.h>
@@ -32,8 +35,7 @@ enum {
     START_TIMEOUT_MS = 20000,
     STOP_TIMEOUT_MS = 10000,
     POLL_MS = 10,
-    PROBE_TIMEOUT_MS = 2000, /* one question; a busy machine may be slow */
-    PORT_TRIES = 5,          /* somebody else may take a port that was just free */
+    PORT_TRIES = 5, /* somebody else may take a port that was just free */
     LOG_TAIL_LEN = 4096,
 
     /*
@@ -56,6 +58,8 @@ struct yr_engine {
     pid_t owner;           /* the process that started it */
     pid_t pid;
     int64_t start_timeout_ms;
+    bool is_member;
+    char *hosts; /* what it sees as /etc/hosts; NULL: the system's */
     size_t extra_count;
     char *extra[ARGUMENTS_MAX];
 };
@@ -96,7 +100,7 @@ static bool is_port_free(uint16_t port)
     return is_free;
 }
 
-static uint16_t choose_port(void)
+uint16_t yr_engine_choose_port(void)
 {
     for (int i = 0; i < 1000; i++) {
         uint32_t random = 0;
@@ -113,12 +117,12 @@ static uint16_t choose_port(void)
 
 static void choose_ports(yr_engine *engine)
 {
-    engine->client_port = choose_port();
+    engine->client_port = yr_engine_choose_port();
     do {
-        engine->peer_port = choose_port();
+        engine->peer_port = yr_engine_choose_port();
     } while (engine->peer_port == engine->client_port && engine->peer_port != 0);
     do {
-        engine->metrics_port = choose_port();
+        engine->metrics_port = yr_engine_choose_port();
     } while (engine->metrics_port != 0 && (engine->metrics_port == engine->client_port ||
                                            engine->metrics_port == engine->peer_port));
     (void)snprintf(engine->address, sizeof(engine->address), "http://127.0.0.1:%u",
@@ -134,6 +138,11 @@ static _Noreturn void run_child(const yr_engine *engine, int log, char *const *a
     sigemptyset(&none);
     (void)pthread_sigmask(SIG_SETMASK, &none, NULL);
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != engine->owner) {
+        _exit(126);
+    }
+    if (engine->hosts != NULL &&
+        (unshare(CLONE_NEWNS) != 0 ||
+         mount(engine->hosts, "/etc/hosts", NULL, MS_BIND, NULL) != 0)) {
         _exit(126);
     }
     int null = open("/dev/null", O_RDONLY);
@@ -207,30 +216,26 @@ static bool reap(yr_engine *engine, int options)
 /* Ask /health, which etcd answers by reading through its consensus. */
 static bool probe(uint16_t port)
 {
-    static const char question[] = "GET /health HTTP/1.0\r\n\r\n";
-    struct sockaddr_in address = {
-        .sin_family = AF_INET,
-        .sin_port = htons(port),
-        .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
-    };
-    struct timeval timeout = {.tv_sec = PROBE_TIMEOUT_MS / 1000};
-    char answer[1024];
-    size_t len = 0;
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout)) == 0 &&
-        connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0 &&
-        send(fd, question, sizeof(question) - 1, MSG_NOSIGNAL) == sizeof(question) - 1) {
-        ssize_t got = 0;
-        while (len < sizeof(answer) - 1 &&
-               (got = recv(fd, answer + len, sizeof(answer) - 1 - len, 0)) > 0) {
-            len += (size_t)got;
+    char *answer = yr_http_get(port, "/health");
+    bool is_healthy = answer != NULL && strstr(answer, "\"health\":\"true\"") != NULL;
+    free(answer);
+    return is_healthy;
+}
+
+double yr_engine_metric(const yr_engine *engine, const char *sample)
+{
+    char *answer = yr_http_get(engine->metrics_port, "/metrics");
+    size_t len = strlen(sample);
+    double sum = -1;
+    for (char *line = answer; line != NULL; line = strchr(line, '\n')) {
+        line += *line == '\n';
+        if (strncmp(line, sample, len) == 0) {
+            char *value = line + strcspn(line, " \n");
+            sum = (sum < 0 ? 0 : sum) + strtod(value, NULL);
         }
     }
-    answer[len] = '\0';
-    if (fd >= 0) {
-        close(fd);
-    }
-    return strstr(answer, "\"health\":\"true\"") != NULL;
+    free(answer);
+    return sum;
 }
 
 yurpc_status yr_engine_wait_ready(yr_engine *engine)
@@ -346,6 +351,7 @@ void yr_engine_free(yr_engine *engine)
     for (size_t i = 0; i < engine->extra_count; i++) {
         free(engine->extra[i]);
     }
+    free(engine->hosts);
     free(engine);
 }
 
@@ -358,6 +364,8 @@ static yurpc_status set_options(yr_engine *engine, const yr_engine_options *opti
     if (options->start_timeout_ms > 0) {
         engine->start_timeout_ms = options->start_timeout_ms;
     }
+    engine->is_member = options->is_member;
+    engine->hosts = options->hosts == NULL ? NULL : strdup(options->hosts);
     const char *const *argument = options->arguments;
     for (; argument != NULL && *argument != NULL; argument++) {
         if (engine->extra_count == ARGUMENTS_MAX) {
@@ -384,7 +392,7 @@ static yurpc_status start_somewhere(yr_engine *engine)
         }
         choose_ports(engine);
         status = yr_engine_spawn(engine);
-        if (status == YURPC_OK) {
+        if (status == YURPC_OK && !engine->is_member) {
             status = yr_engine_wait_ready(engine);
         }
     }

@@ -22,9 +22,12 @@ enum { YR_ENGINE_SKIP = 77 };
 typedef struct yr_engine yr_engine;
 
 typedef struct yr_engine_options {
-    const char *const
-        *arguments;           /* more of them for the command line, NULL-terminated; or NULL */
-    int64_t start_timeout_ms; /* until it serves; 0: 20 s */
+    const char *const *arguments; /* more of them for the command line, NULL-terminated; or
+                                     NULL. They come last, so that they win */
+    int64_t start_timeout_ms;     /* until it serves; 0: 20 s */
+    const char *hosts; /* a file that it sees as /etc/hosts; NULL: the system's. Only in
+                          a namespace (netns.h) */
+    bool is_member;    /* of a cluster (cluster.h): starting does not wait until it serves */
 } yr_engine_options;
 
 /*
@@ -57,6 +60,15 @@ const char *yr_engine_address(const yr_engine *engine); /* "http://127.0.0.1:POR
 const char *yr_engine_path(const yr_engine *engine);    /* of the program */
 const char *yr_engine_dir(const yr_engine *engine); /* its data: DIR/data, its log: DIR/log */
 pid_t yr_engine_pid(const yr_engine *engine);       /* 0: it does not run */
+
+/*
+ * The sum of its metrics that begin so: "etcd_server_is_leader ", or, over all of its labels,
+ * "grpc_server_started_total{"; -1: it does not answer, or has none.
+ */
+double yr_engine_metric(const yr_engine *engine, const char *sample);
+
+/* A port that is free now, below those of outgoing connections; 0: none. */
+uint16_t yr_engine_choose_port(void);
 
 /* Send a signal and do not wait: SIGSTOP, SIGCONT, … */
 void yr_engine_signal(yr_engine *engine, int signal);
