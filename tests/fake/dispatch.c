@@ -5,6 +5,7 @@
 #include "deferred.h"
 #include "grpc/call.h"
 #include "raft.h"
+#include "spoil.h"
 #include "watch.h"
 
 #include <stdio.h>
@@ -178,7 +179,9 @@ static void apply(const passage *passing, const yr_fake_rule *rule)
                       });
     } else if (action == YR_FAKE_DROP_AFTER_APPLY) {
         yr_fake_conn_drop(yr_fake_call_conn(passing->call));
-    } else {
+    } else if (rule == NULL || turn.code != 0 ||
+               !yr_fake_spoil_answer(fake, passing->call, rule, turn.message,
+                                     passing->method->is_unary)) {
         deliver(passing->call, passing->method, turn.code, turn.text, turn.message);
     }
     yr_fake_turn_deinit(&turn);
@@ -190,10 +193,8 @@ static void apply_watch(const passage *passing, const yr_fake_rule *rule)
     if (passing->call == NULL) {
         return;
     }
-    bool has_cancel = rule != NULL && rule->action == YR_FAKE_CANCEL;
     const call_data *data = yr_fake_call_data(passing->call);
-    yr_fake_watch_stream_request(data->stream, (const void *)passing->decoded,
-                                 has_cancel ? rule : NULL);
+    yr_fake_watch_stream_request(data->stream, (const void *)passing->decoded, rule);
     if (rule != NULL && rule->action == YR_FAKE_DROP_AFTER_APPLY) {
         yr_fake_conn_drop(yr_fake_call_conn(passing->call));
     } else if (rule != NULL && rule->action == YR_FAKE_STATUS_AFTER_APPLY) {
@@ -303,6 +304,30 @@ static void pass(const passage *passing, const yr_fake_rule *rule)
     case YR_FAKE_TTL:
         lie_about_ttl(passing, rule->number);
         break;
+    case YR_FAKE_RESET:
+    case YR_FAKE_GOAWAY_ABOVE:
+    case YR_FAKE_PAGE:
+    case YR_FAKE_HUGE_HEADERS:
+    case YR_FAKE_RAW_DATA:
+    case YR_FAKE_RAW_MESSAGE:
+    case YR_FAKE_RAW_FRAMES:
+    case YR_FAKE_RAW_STATUS:
+        yr_fake_spoil_request(fake, passing->call, rule);
+        if (rule->action == YR_FAKE_RAW_MESSAGE && passing->method->is_unary) {
+            yr_fake_call_end(passing->call, YR_GRPC_OK, NULL);
+        }
+        break;
+    case YR_FAKE_RESET_AFTER_APPLY:
+    case YR_FAKE_DROP_IN_ANSWER:
+    case YR_FAKE_DUP_ANSWER:
+    case YR_FAKE_FOREIGN_ANSWER:
+    case YR_FAKE_GOAWAY_BELOW:
+    case YR_FAKE_SETTINGS:
+    case YR_FAKE_REFUSE_WATCH:
+    case YR_FAKE_CREATED_THEN_CUT:
+    case YR_FAKE_EVENTS_FIRST:
+    case YR_FAKE_OLD_EVENTS:
+    case YR_FAKE_EARLY_PROGRESS:
     case YR_FAKE_STATUS_AFTER_APPLY:
     case YR_FAKE_DELAY_ANSWER:
     case YR_FAKE_DROP_AFTER_APPLY:

@@ -164,6 +164,38 @@ typedef enum yr_fake_action {
     YR_FAKE_DROP_EVENTS,        /* Events: do not send it */
     YR_FAKE_FRAGMENT,           /* Events: at most number of them in a message, where the watch
                                    allows fragments */
+
+    /* In place of the request, which is not done. */
+    YR_FAKE_RESET,        /* RST_STREAM with code */
+    YR_FAKE_GOAWAY_ABOVE, /* GOAWAY with code, and text: the call was not processed; FIN number
+                             ms later (below 0: never) */
+    YR_FAKE_PAGE,         /* HTTP status code, and text as HTML: a proxy's answer */
+    YR_FAKE_HUGE_HEADERS, /* number bytes of headers, at most 60 KiB */
+    YR_FAKE_RAW_DATA,     /* bytes where a framed message should be */
+    YR_FAKE_RAW_MESSAGE,  /* bytes as a message; the call goes on */
+    YR_FAKE_RAW_FRAMES,   /* bytes where a frame should be; no answer */
+    YR_FAKE_RAW_STATUS,   /* text as the grpc-status; NULL: no trailers */
+
+    /* The request is done. */
+    YR_FAKE_RESET_AFTER_APPLY, /* RST_STREAM with code in place of the answer */
+    YR_FAKE_DROP_IN_ANSWER,    /* FIN after number bytes of the answer, or (Events) of a message
+                                */
+    YR_FAKE_DUP_ANSWER,        /* answer twice */
+    YR_FAKE_FOREIGN_ANSWER, /* LeaseKeepAlive: before the answer another, about the lease with
+                               the next id: number is its TTL */
+    YR_FAKE_GOAWAY_BELOW,   /* GOAWAY with code, and text, that lets the call go on; FIN number
+                               ms later (below 0: never) */
+    YR_FAKE_SETTINGS,       /* the setting code is number from now on */
+
+    /* Watch */
+    YR_FAKE_REFUSE_WATCH,     /* created and canceled in one message, watch id -1; text */
+    YR_FAKE_CREATED_THEN_CUT, /* created at a revision number higher, no events, then FIN */
+    YR_FAKE_EVENTS_FIRST,     /* what happened before goes before created */
+
+    /* Events: YR_FAKE_DELAY sends them number ms later, overtaken by those that follow;
+     * YR_FAKE_CANCEL cancels their watch in their place. */
+    YR_FAKE_OLD_EVENTS,     /* behind them the number writes before, once more */
+    YR_FAKE_EARLY_PROGRESS, /* first say that all is told; send them number ms later */
 } yr_fake_action;
 
 /*
@@ -180,6 +212,7 @@ typedef struct yr_fake_rule {
     int64_t number;
     int code;
     const char *text;  /* not NULL where the action says something; copied */
+    yurpc_bytes bytes; /* copied */
     const void *owner; /* only for yr_fake_etcd_remove_rules() */
 } yr_fake_rule;
 

@@ -18,6 +18,7 @@ void yr_fake_script_add(yr_fake_script *script, const yr_fake_rule *rule)
     added->rule = *rule;
     added->rule.method = copy_text(rule->method);
     added->rule.text = copy_text(rule->text);
+    added->rule.bytes = yr_fake_copy(rule->bytes);
     added->seen = 0;
 }
 
@@ -25,6 +26,7 @@ static void free_rule(const yr_fake_rule *rule)
 {
     yr_fake_release(rule->method);
     yr_fake_release(rule->text);
+    yr_fake_release(rule->bytes.data);
 }
 
 void yr_fake_script_clear(yr_fake_script *script)

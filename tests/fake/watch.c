@@ -2,6 +2,8 @@
 
 #include "alloc.h"
 #include "base/bytes.h"
+#include "deferred.h"
+#include "spoil.h"
 
 #include <string.h>
 
@@ -37,28 +39,91 @@ struct yr_fake_watch_stream {
     yr_timer progress;
 };
 
+/* ---- What the stream's member knows ---- */
+
+static int64_t known_revision(const yr_fake_watch_stream *stream)
+{
+    int64_t behind = stream->member->behind_revision;
+    return behind != 0 ? behind : yr_fake_store_revision(stream->fake->store);
+}
+
+/* How many writes the stream's member knows of. */
+static size_t known_write_count(const yr_fake_watch_stream *stream)
+{
+    int64_t behind = stream->member->behind_revision;
+    const yr_fake_store *store = stream->fake->store;
+    return behind != 0 ? yr_fake_store_write_from(store, behind + 1)
+                       : yr_fake_store_write_count(store);
+}
+
 /* ---- Sending ---- */
 
-static void send_message(yr_fake_watch_stream *stream,
+static void on_message_due(yr_fake_deferred *deferred)
+{
+    if (deferred->call != NULL) {
+        yr_fake_call_send(deferred->call, deferred->message);
+    }
+}
+
+/* Send a message, or what @p rule makes of it. */
+static void send_message(yr_fake_watch_stream *stream, const yr_fake_rule *rule,
                          const Etcdserverpb__WatchResponse *response)
 {
     size_t len = etcdserverpb__watch_response__get_packed_size(response);
     uint8_t *packed = yr_fake_alloc(len + 1);
     (void)etcdserverpb__watch_response__pack(response, packed);
-    yr_fake_call_send(stream->call, yr_bytes(packed, len));
+    yurpc_bytes message = yr_bytes(packed, len);
+    yr_fake_action action = rule != NULL ? rule->action : YR_FAKE_FRAGMENT;
+    if (action == YR_FAKE_DELAY || action == YR_FAKE_EARLY_PROGRESS) {
+        yr_fake_defer(stream->fake, rule->number, on_message_due,
+                      &(yr_fake_deferred){.call = stream->call, .message = message});
+    } else if (action == YR_FAKE_DROP_IN_ANSWER) {
+        yr_fake_spoil_message(stream->call, message, rule->number);
+    } else {
+        yr_fake_call_send(stream->call, message);
+    }
     yr_fake_release(packed);
 }
 
-/* Send a response without events, at a revision (0: none in its header). */
-static void send_notice(yr_fake_watch_stream *stream, Etcdserverpb__WatchResponse *response,
-                        int64_t revision)
+/* Send a response at a revision (0: none in its header), as @p rule wants. */
+static void send_response(yr_fake_watch_stream *stream, const yr_fake_rule *rule,
+                          Etcdserverpb__WatchResponse *response, int64_t revision)
 {
     Etcdserverpb__ResponseHeader header = ETCDSERVERPB__RESPONSE_HEADER__INIT;
     yr_fake_fill_header(stream->fake, stream->member, &header);
     header.revision = revision;
     response->header = &header;
-    send_message(stream, response);
+    send_message(stream, rule, response);
     response->header = NULL;
+}
+
+static void send_notice(yr_fake_watch_stream *stream, Etcdserverpb__WatchResponse *response,
+                        int64_t revision)
+{
+    send_response(stream, NULL, response, revision);
+}
+
+/* Say how far a watch (-1: all of the stream) has come. */
+static void send_progress(yr_fake_watch_stream *stream, int64_t id)
+{
+    Etcdserverpb__WatchResponse response;
+    etcdserverpb__watch_response__init(&response);
+    response.watch_id = id;
+    send_notice(stream, &response, known_revision(stream));
+}
+
+/* Cancel with a compact revision, as etcd does it: no reason, no revision in the header. */
+static void cancel_compacted(yr_fake_watch_stream *stream, watch *watching, const char *reason,
+                             int64_t compacted)
+{
+    Etcdserverpb__WatchResponse response;
+    etcdserverpb__watch_response__init(&response);
+    response.watch_id = watching->id;
+    response.canceled = true;
+    response.compact_revision = compacted;
+    response.cancel_reason = (char *)yr_fake_binary(yr_bytes_of_text(reason)).data;
+    send_notice(stream, &response, 0);
+    watching->is_over = true;
 }
 
 /* As many of the events from @p first on as go into one message; at least one. */
@@ -80,15 +145,21 @@ static size_t choose_count(const watch *watching, Mvccpb__Event *const *events, 
     return chosen;
 }
 
-/* Send events that belong together, in one message or in fragments; a rule may interfere. */
-static void send_events(yr_fake_watch_stream *stream, watch *watching, Mvccpb__Event **events,
-                        size_t count)
+/* Send events that belong together, in one message or in fragments; @p rule may interfere. */
+static void send_events(yr_fake_watch_stream *stream, watch *watching, const yr_fake_rule *rule,
+                        Mvccpb__Event **events, size_t count)
 {
-    const yr_fake_rule *rule = yr_fake_script_match(&stream->fake->script, "Events");
-    yr_fake_action action = rule != NULL ? rule->action : YR_FAKE_DELAY;
+    yr_fake_action action = rule != NULL ? rule->action : YR_FAKE_TTL;
     watching->is_quiet = false;
     if (action == YR_FAKE_DROP_EVENTS) {
         return;
+    }
+    if (action == YR_FAKE_CANCEL) {
+        cancel_compacted(stream, watching, rule->text, rule->number);
+        return;
+    }
+    if (action == YR_FAKE_EARLY_PROGRESS) {
+        send_progress(stream, -1);
     }
     size_t count_max = action == YR_FAKE_FRAGMENT ? (size_t)rule->number : SIZE_MAX;
     size_t sent = 0;
@@ -100,10 +171,9 @@ static void send_events(yr_fake_watch_stream *stream, watch *watching, Mvccpb__E
         response.n_events = choose_count(watching, events + sent, count - sent, count_max);
         sent += response.n_events;
         response.fragment = sent < count;
-        int64_t revision = yr_fake_store_revision(stream->fake->store);
-        send_notice(stream, &response, revision);
+        send_response(stream, rule, &response, known_revision(stream));
         if (action == YR_FAKE_DUP_EVENTS) {
-            send_notice(stream, &response, revision);
+            send_notice(stream, &response, known_revision(stream));
         }
     }
 }
@@ -135,13 +205,32 @@ static Mvccpb__Event *make_event(const yr_fake_store *store, const yr_fake_versi
     return event;
 }
 
-/* How many writes the stream's member knows of. */
-static size_t known_write_count(const yr_fake_watch_stream *stream)
+static void free_event(Mvccpb__Event *event)
 {
-    int64_t behind = stream->member->behind_revision;
+    yr_fake_release(event->kv);
+    yr_fake_release(event->prev_kv);
+    yr_fake_release(event);
+}
+
+/* Up to @p number writes before the write number @p first, told as if they were new. */
+static void send_old_events(yr_fake_watch_stream *stream, const watch *watching, size_t first,
+                            int64_t number)
+{
     const yr_fake_store *store = stream->fake->store;
-    return behind != 0 ? yr_fake_store_write_from(store, behind + 1)
-                       : yr_fake_store_write_count(store);
+    for (size_t i = (int64_t)first > number ? first - (size_t)number : 0; i < first; i++) {
+        const yr_fake_version *version = yr_fake_store_write(store, i);
+        if (!yr_fake_span_has(&watching->span, version->key)) {
+            continue;
+        }
+        Mvccpb__Event *event = make_event(store, version, false);
+        Etcdserverpb__WatchResponse response;
+        etcdserverpb__watch_response__init(&response);
+        response.watch_id = watching->id;
+        response.events = &event;
+        response.n_events = 1;
+        send_notice(stream, &response, version->mod_revision);
+        free_event(event);
+    }
 }
 
 /*
@@ -169,25 +258,34 @@ static size_t send_writes(yr_fake_watch_stream *stream, watch *watching, size_t 
         events = yr_fake_grow(events, count, sizeof(Mvccpb__Event *));
         events[count++] = make_event(store, version, watching->has_prev_kv);
     }
+    const yr_fake_rule *rule =
+        count > 0 ? yr_fake_script_match(&stream->fake->script, "Events") : NULL;
     if (count > 0) {
-        send_events(stream, watching, events, count);
+        send_events(stream, watching, rule, events, count);
+    }
+    if (rule != NULL && rule->action == YR_FAKE_OLD_EVENTS) {
+        send_old_events(stream, watching, first, rule->number);
     }
     for (size_t k = 0; k < count; k++) {
-        yr_fake_release(events[k]->kv);
-        yr_fake_release(events[k]->prev_kv);
-        yr_fake_release(events[k]);
+        free_event(events[k]);
     }
     yr_fake_release(events);
     return i;
 }
 
+/* All that is known from the write number @p first on; the number behind the last one. */
+static size_t send_history(yr_fake_watch_stream *stream, watch *watching, size_t first)
+{
+    while (first < known_write_count(stream)) {
+        first = send_writes(stream, watching, first);
+    }
+    return first;
+}
+
 static void notify_stream(yr_fake_watch_stream *stream, size_t first)
 {
     for (yr_list *link = stream->watches.next; link != &stream->watches; link = link->next) {
-        size_t next = first;
-        while (next < known_write_count(stream)) {
-            next = send_writes(stream, YR_CONTAINER_OF(link, watch, link), next);
-        }
+        (void)send_history(stream, YR_CONTAINER_OF(link, watch, link), first);
     }
 }
 
@@ -294,18 +392,17 @@ static watch *add_watch(yr_fake_watch_stream *stream,
     return watching;
 }
 
-/* Cancel with a compact revision, as etcd does it: no reason, no revision in the header. */
-static void cancel_compacted(yr_fake_watch_stream *stream, watch *watching, const char *reason,
-                             int64_t compacted)
+static void send_created(yr_fake_watch_stream *stream, const watch *watching,
+                         int64_t revisions_ahead)
 {
-    Etcdserverpb__WatchResponse response;
-    etcdserverpb__watch_response__init(&response);
-    response.watch_id = watching->id;
-    response.canceled = true;
-    response.compact_revision = compacted;
-    response.cancel_reason = (char *)yr_fake_binary(yr_bytes_of_text(reason)).data;
-    send_notice(stream, &response, 0);
-    watching->is_over = true;
+    Etcdserverpb__WatchResponse created;
+    etcdserverpb__watch_response__init(&created);
+    created.watch_id = watching->id;
+    created.created = true;
+    send_notice(stream, &created, known_revision(stream) + revisions_ahead);
+    if (watching->has_progress && !yr_timer_is_running(&stream->progress)) {
+        yr_timer_start(stream->fake->io, &stream->progress, PROGRESS_MS);
+    }
 }
 
 static void create_watch(yr_fake_watch_stream *stream,
@@ -313,6 +410,7 @@ static void create_watch(yr_fake_watch_stream *stream,
                          const yr_fake_rule *rule)
 {
     const yr_fake_store *store = stream->fake->store;
+    yr_fake_action action = rule != NULL ? rule->action : YR_FAKE_TTL;
     yr_fake_span span = make_span(request);
     bool is_empty = is_empty_span(&span);
     yr_fake_release(span.key.data);
@@ -326,26 +424,25 @@ static void create_watch(yr_fake_watch_stream *stream,
                                     "mvcc: duplicate watch ID provided on the WatchStream");
         return;
     }
+    if (action == YR_FAKE_REFUSE_WATCH) {
+        yr_fake_watch_stream_refuse(stream, rule->text);
+        return;
+    }
     watch *watching = add_watch(stream, request);
-    Etcdserverpb__WatchResponse created;
-    etcdserverpb__watch_response__init(&created);
-    created.watch_id = watching->id;
-    created.created = true;
-    send_notice(stream, &created, yr_fake_store_revision(store));
-    if (watching->has_progress && !yr_timer_is_running(&stream->progress)) {
-        yr_timer_start(stream->fake->io, &stream->progress, PROGRESS_MS);
-    }
-    if (rule != NULL) {
-        cancel_compacted(stream, watching, rule->text, rule->number);
-        return;
-    }
-    if (watching->min_revision < yr_fake_store_compacted(store)) {
-        cancel_compacted(stream, watching, "", yr_fake_store_compacted(store));
-        return;
-    }
+    bool is_compacted = watching->min_revision < yr_fake_store_compacted(store);
     size_t next = yr_fake_store_write_from(store, watching->min_revision);
-    while (next < known_write_count(stream)) {
-        next = send_writes(stream, watching, next);
+    if (action == YR_FAKE_EVENTS_FIRST && !is_compacted) {
+        next = send_history(stream, watching, next);
+    }
+    send_created(stream, watching, action == YR_FAKE_CREATED_THEN_CUT ? rule->number : 0);
+    if (action == YR_FAKE_CREATED_THEN_CUT) {
+        yr_fake_conn_finish(yr_fake_call_conn(stream->call));
+    } else if (action == YR_FAKE_CANCEL) {
+        cancel_compacted(stream, watching, rule->text, rule->number);
+    } else if (is_compacted) {
+        cancel_compacted(stream, watching, "", yr_fake_store_compacted(store));
+    } else {
+        (void)send_history(stream, watching, next);
     }
 }
 
@@ -360,15 +457,6 @@ static void cancel_watch(yr_fake_watch_stream *stream, int64_t id)
     etcdserverpb__watch_response__init(&response);
     response.watch_id = id;
     response.canceled = true;
-    send_notice(stream, &response, yr_fake_store_revision(stream->fake->store));
-}
-
-/* Say how far a watch (-1: all of the stream) has come. */
-static void send_progress(yr_fake_watch_stream *stream, int64_t id)
-{
-    Etcdserverpb__WatchResponse response;
-    etcdserverpb__watch_response__init(&response);
-    response.watch_id = id;
     send_notice(stream, &response, yr_fake_store_revision(stream->fake->store));
 }
 

@@ -14,7 +14,7 @@ void yr_fake_watch_stream_free(yr_fake_watch_stream *stream);
 /* What kind of request this is, by its name in rules. */
 const char *yr_fake_watch_method(const Etcdserverpb__WatchRequest *request);
 
-/* Do what the client asks. @p rule: NULL, or a YR_FAKE_CANCEL for the watch to be created. */
+/* Do what the client asks. @p rule: NULL, or what is to go wrong. */
 void yr_fake_watch_stream_request(yr_fake_watch_stream *stream,
                                   const Etcdserverpb__WatchRequest *request,
                                   const yr_fake_rule *rule);
