@@ -7,6 +7,9 @@
  * that may or may not have been done, and must not be done twice, ends with
  * YURPC_UNKNOWN_OUTCOME, or YURPC_TIMEOUT.
  *
+ * An endpoint of https, or one without a scheme when certificate files are given, is talked to
+ * in TLS 1.2 or newer; its certificate has to be of a trusted chain and for that very host.
+ *
  * The plain names block; those with _async take a callback, which runs exactly once if the
  * call returns YURPC_OK, on the client's loop, and never inside the call.
  *
@@ -34,8 +37,8 @@ typedef void yurpc_etcd_connection_fn(void *context, bool is_connected,
 
 /** How to reach etcd. Initialise with YURPC_ETCD_CONFIG_INIT. */
 typedef struct yurpc_etcd_config {
-    size_t size;                 /**< set by the initialiser; how the ABI grows */
-    const char *endpoints;       /**< "http://host:port[,…]"; NULL: http://localhost:2379 */
+    size_t size;           /**< set by the initialiser; how the ABI grows */
+    const char *endpoints; /**< "http://host:port[,…]", or https; NULL: localhost:2379 */
     uint32_t connect_timeout_ms; /**< of one attempt; 0: 2000 */
     uint32_t timeout_ms;         /**< of calls that name none, and of each attempt; 0: 3000 */
     bool is_host_driven;         /**< no thread: the program calls yurpc_etcd_step() */
@@ -44,12 +47,17 @@ typedef struct yurpc_etcd_config {
     yurpc_log_fn *log;                       /**< NULL: silent */
     void *log_context;                       /**< given to @c log */
     yurpc_log_level log_level;               /**< messages above it are not made */
+    const char *tls_ca_file;   /**< PEM: whom to trust; NULL: whom the system trusts */
+    const char *tls_cert_file; /**< PEM: our certificate with its chain; NULL: none */
+    const char *tls_key_file;  /**< PEM: its key; read anew for each connection, as all three */
+    bool is_tls_insecure;      /**< verify no certificate: for tests; refused with a password */
 } yurpc_etcd_config;
 
 /** Initialiser for yurpc_etcd_config. */
-#define YURPC_ETCD_CONFIG_INIT                                                               \
-    {                                                                                        \
-        sizeof(yurpc_etcd_config), NULL, 0, 0, false, NULL, NULL, NULL, NULL, YURPC_LOG_WARN \
+#define YURPC_ETCD_CONFIG_INIT                                                                \
+    {                                                                                         \
+        sizeof(yurpc_etcd_config), NULL, 0, 0, false, NULL, NULL, NULL, NULL, YURPC_LOG_WARN, \
+            NULL, NULL, NULL, false                                                           \
     }
 
 /**
@@ -61,8 +69,8 @@ typedef struct yurpc_etcd_config {
  * failure.
  * @param ret_error  May be NULL; receives the details, to be freed.
  * @retval YURPC_INVALID      an endpoint cannot be understood; the text says which and why.
- * @retval YURPC_UNSUPPORTED  an https endpoint.
- * @retval YURPC_IO           no thread or descriptor could be had.
+ * @retval YURPC_IO           no thread or descriptor could be had, or a file not be read.
+ * @retval YURPC_TLS          a certificate or key file cannot be used.
  * @retval YURPC_NO_MEMORY    nothing was opened.
  */
 YURPC_API YURPC_NODISCARD yurpc_status yurpc_etcd_open(const yurpc_etcd_config *config,

@@ -230,6 +230,10 @@ static void open_on_loop(void *context)
     const yurpc_etcd_config *config = opening->config;
     yr_etcd_options options = {
         .endpoints = config->endpoints,
+        .tls = {.ca_file = config->tls_ca_file,
+                .cert_file = config->tls_cert_file,
+                .key_file = config->tls_key_file,
+                .is_insecure = config->is_tls_insecure},
         .connect_timeout_ms = config->connect_timeout_ms,
         .timeout_ms = config->timeout_ms,
         .log = {.fn = config->log, .context = config->log_context, .level = config->log_level}};

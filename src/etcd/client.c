@@ -174,6 +174,7 @@ yurpc_status yr_etcd_new(yr_io *io, const yr_etcd_options *options,
     yr_task_init(&client->close_task, on_close, client);
     yr_link_options link_options = {.io = io,
                                     .endpoints = options->endpoints,
+                                    .tls = options->tls,
                                     .connect_timeout_ms = options->connect_timeout_ms > 0
                                                               ? options->connect_timeout_ms
                                                               : YR_ETCD_CONNECT_TIMEOUT_MS,

@@ -19,6 +19,7 @@ typedef struct endpoint_part {
     size_t number;    /* from 1 */
     yurpc_bytes host;
     uint16_t port;
+    bool is_tls;
 } endpoint_part;
 
 static bool bytes_contain(yurpc_bytes bytes, char c)
@@ -31,29 +32,33 @@ static char byte_at(yurpc_bytes bytes, size_t index)
     return ((const char *)bytes.data)[index];
 }
 
-static yurpc_status part_fail(const endpoint_part *part, yurpc_status status, const char *what,
+static yurpc_status part_fail(const endpoint_part *part, const char *what,
                               yurpc_error **ret_error)
 {
     /* What stands before '@' may be a password: it is not repeated. */
     bool is_secret = bytes_contain(part->text, '@');
     yurpc_bytes shown = is_secret ? yr_bytes_of_text("...@...") : part->text;
-    return yr_error_set(ret_error, status, -1, "etcd endpoint %zu, \"%.*s\": %s; " RIGHT,
+    return yr_error_set(ret_error, YURPC_INVALID, -1, "etcd endpoint %zu, \"%.*s\": %s; " RIGHT,
                         part->number, shown.len > 64 ? 64 : (int)shown.len,
                         (const char *)shown.data, what);
 }
 
 static yurpc_status read_scheme(endpoint_part *part, yurpc_bytes *text, yurpc_error **ret_error)
 {
-    yurpc_bytes http = yr_bytes_of_text("http://");
-    if (yr_bytes_have_prefix(*text, http)) {
-        *text = yr_bytes_after(*text, http.len);
-        return YURPC_OK;
-    }
-    if (yr_bytes_have_prefix(*text, yr_bytes_of_text("https://"))) {
-        return part_fail(part, YURPC_UNSUPPORTED, "TLS is not supported yet", ret_error);
+    static const struct {
+        const char *text;
+        bool is_tls;
+    } schemes[] = {{"http://", false}, {"https://", true}};
+    for (size_t i = 0; i < sizeof schemes / sizeof schemes[0]; i++) {
+        yurpc_bytes scheme = yr_bytes_of_text(schemes[i].text);
+        if (yr_bytes_have_prefix(*text, scheme)) {
+            *text = yr_bytes_after(*text, scheme.len);
+            part->is_tls = schemes[i].is_tls;
+            return YURPC_OK;
+        }
     }
     if (text->len >= 3 && memmem(text->data, text->len, "://", 3) != NULL) {
-        return part_fail(part, YURPC_INVALID, "the scheme must be http", ret_error);
+        return part_fail(part, "the scheme must be http or https", ret_error);
     }
     return YURPC_OK;
 }
@@ -70,8 +75,7 @@ static yurpc_status read_port(endpoint_part *part, yurpc_bytes digits, yurpc_err
         port = port * 10 + (uint32_t)(c - '0');
     }
     if (port == 0 || port > UINT16_MAX) {
-        return part_fail(part, YURPC_INVALID, "the port must be a number from 1 to 65535",
-                         ret_error);
+        return part_fail(part, "the port must be a number from 1 to 65535", ret_error);
     }
     part->port = (uint16_t)port;
     return YURPC_OK;
@@ -79,15 +83,17 @@ static yurpc_status read_port(endpoint_part *part, yurpc_bytes digits, yurpc_err
 
 static bool host_is_valid(yurpc_bytes host, bool is_bracketed)
 {
+    size_t dots = 0;
     for (size_t i = 0; i < host.len; i++) {
         char c = byte_at(host, i);
+        dots += c == '.' ? 1 : 0;
         bool is_valid = isalnum((unsigned char)c) || strchr("-._", c) != NULL ||
                         (is_bracketed && strchr(":%", c) != NULL);
         if (!is_valid || c == '\0') {
             return false;
         }
     }
-    return host.len > 0 && host.len <= HOST_LEN_MAX &&
+    return dots < host.len && host.len <= HOST_LEN_MAX &&
            (!is_bracketed || bytes_contain(host, ':'));
 }
 
@@ -99,24 +105,24 @@ static yurpc_status read_authority(endpoint_part *part, yurpc_bytes text,
     const char *start = text.data;
     const char *end = text.len > 0 ? memchr(start, is_bracketed ? ']' : ':', text.len) : NULL;
     if (is_bracketed && end == NULL) {
-        return part_fail(part, YURPC_INVALID, "the bracket is not closed", ret_error);
+        return part_fail(part, "the bracket is not closed", ret_error);
     }
     size_t skip = is_bracketed ? 1 : 0;
     size_t host_len = end == NULL ? text.len : (size_t)(end - start) - skip;
     part->host = yr_bytes(start + skip, host_len);
     yurpc_bytes rest = yr_bytes_after(text, end == NULL ? text.len : host_len + 2 * skip);
     if (!is_bracketed && rest.len > 0 && bytes_contain(yr_bytes_after(rest, 1), ':')) {
-        return part_fail(part, YURPC_INVALID, "an IPv6 address must be in brackets", ret_error);
+        return part_fail(part, "an IPv6 address must be in brackets", ret_error);
     }
     if (!host_is_valid(part->host, is_bracketed)) {
-        return part_fail(part, YURPC_INVALID, "that is not a host", ret_error);
+        return part_fail(part, "that is not a host", ret_error);
     }
     part->port = YR_ENDPOINT_PORT;
     if (rest.len == 0) {
         return YURPC_OK;
     }
     if (byte_at(rest, 0) != ':') {
-        return part_fail(part, YURPC_INVALID, "a port must follow the bracket", ret_error);
+        return part_fail(part, "a port must follow the bracket", ret_error);
     }
     return read_port(part, yr_bytes_after(rest, 1), ret_error);
 }
@@ -125,10 +131,10 @@ static yurpc_status part_read(endpoint_part *part, yurpc_error **ret_error)
 {
     yurpc_bytes text = part->text;
     if (text.len == 0) {
-        return part_fail(part, YURPC_INVALID, "it is empty", ret_error);
+        return part_fail(part, "it is empty", ret_error);
     }
     if (bytes_contain(text, '@')) {
-        return part_fail(part, YURPC_INVALID, "it must not hold credentials", ret_error);
+        return part_fail(part, "it must not hold credentials", ret_error);
     }
     yurpc_status status = read_scheme(part, &text, ret_error);
     if (status != YURPC_OK) {
@@ -138,7 +144,7 @@ static yurpc_status part_read(endpoint_part *part, yurpc_error **ret_error)
         text.len--;
     }
     if (bytes_contain(text, '/')) {
-        return part_fail(part, YURPC_INVALID, "it must not have a path", ret_error);
+        return part_fail(part, "it must not have a path", ret_error);
     }
     return read_authority(part, text, ret_error);
 }
@@ -155,6 +161,7 @@ static yurpc_status endpoint_init(yr_endpoint *endpoint, const endpoint_part *pa
                      : yr_buf_append_format(&name, "%.*s:%u", host_len, host, part->port);
     if (status == YURPC_OK) {
         endpoint->port = part->port;
+        endpoint->is_tls = part->is_tls;
         endpoint->host = yr_memdup0(host, part->host.len);
         endpoint->name = yr_buf_detach_text(&name);
     }
@@ -173,11 +180,12 @@ static yurpc_bytes trim(yurpc_bytes text)
     return text;
 }
 
-static yurpc_status add(yr_endpoints *endpoints, yurpc_bytes text, yurpc_error **ret_error)
+static yurpc_status add(yr_endpoints *endpoints, yurpc_bytes text, bool is_tls,
+                        yurpc_error **ret_error)
 {
-    endpoint_part part = {.text = trim(text), .number = endpoints->count + 1};
+    endpoint_part part = {.text = trim(text), .number = endpoints->count + 1, .is_tls = is_tls};
     if (endpoints->count == YR_ENDPOINTS_MAX) {
-        return part_fail(&part, YURPC_INVALID, "at most 64 are allowed", ret_error);
+        return part_fail(&part, "at most 64 are allowed", ret_error);
     }
     yurpc_status status = part_read(&part, ret_error);
     if (status != YURPC_OK) {
@@ -188,16 +196,16 @@ static yurpc_status add(yr_endpoints *endpoints, yurpc_bytes text, yurpc_error *
     return status == YURPC_OK ? status : yr_error_set_status(ret_error, status);
 }
 
-yurpc_status yr_endpoints_init(yr_endpoints *endpoints, const char *text, uint64_t random,
-                               yurpc_error **ret_error)
+yurpc_status yr_endpoints_init(yr_endpoints *endpoints, const char *text, bool is_tls,
+                               uint64_t random, yurpc_error **ret_error)
 {
     memset(endpoints, 0, sizeof *endpoints);
-    const char *rest = text == NULL || text[0] == '\0' ? "http://localhost:2379" : text;
+    const char *rest = text == NULL || text[0] == '\0' ? "localhost" : text;
     yurpc_status status = YURPC_OK;
     while (rest != NULL && status == YURPC_OK) {
         const char *comma = strchr(rest, ',');
         size_t len = comma == NULL ? strlen(rest) : (size_t)(comma - rest);
-        status = add(endpoints, yr_bytes(rest, len), ret_error);
+        status = add(endpoints, yr_bytes(rest, len), is_tls, ret_error);
         rest = comma == NULL ? NULL : comma + 1;
     }
     if (status != YURPC_OK) {

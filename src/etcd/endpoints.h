@@ -6,6 +6,7 @@
 
 #include <yurpc/error.h>
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -18,6 +19,7 @@ enum {
 typedef struct yr_endpoint {
     char *host; /* IPv6 without brackets */
     uint16_t port;
+    bool is_tls;
     char *name; /* "host:port", IPv6 in brackets: for people */
 } yr_endpoint;
 
@@ -28,12 +30,13 @@ typedef struct yr_endpoints {
 } yr_endpoints;
 
 /*
- * Read "http://host:port,host:port,…"; the scheme and the port (2379) may be left out; NULL or
- * "" is http://localhost:2379. @p random chooses where the order starts. YURPC_INVALID with
- * what is wrong, YURPC_UNSUPPORTED (https), YURPC_NO_MEMORY.
+ * Read "http://host:port,https://host:port,…"; the scheme (of @p is_tls) and the port (2379)
+ * may be left out; NULL or "" is localhost. @p random chooses where the order starts.
+ * YURPC_INVALID with what is wrong, YURPC_NO_MEMORY.
  */
 YURPC_NODISCARD yurpc_status yr_endpoints_init(yr_endpoints *endpoints, const char *text,
-                                               uint64_t random, yurpc_error **ret_error);
+                                               bool is_tls, uint64_t random,
+                                               yurpc_error **ret_error);
 
 void yr_endpoints_deinit(yr_endpoints *endpoints);
 

@@ -53,7 +53,9 @@ enum {
 };
 
 typedef struct yr_etcd_options {
-    const char *endpoints;      /* "http://host:port[,…]"; NULL: http://localhost:2379 */
+    const char *endpoints;      /* "http://host:port[,https://host:port…]"; NULL: localhost */
+    yr_tls_options tls;         /* for https; an endpoint without a scheme is, when files are
+                                   given or is_insecure */
     int64_t connect_timeout_ms; /* one attempt, up to etcd's first answer; 0: the default */
     int64_t timeout_ms; /* of calls that name none, and of each attempt of a call; 0: default */
     yr_log log;
@@ -61,7 +63,7 @@ typedef struct yr_etcd_options {
 
 /*
  * A new client, which begins to connect. YURPC_INVALID with what is wrong with the endpoints
- * and what would be right; YURPC_UNSUPPORTED: https; YURPC_NO_MEMORY. @p events is copied.
+ * and what would be right; the errors of yr_tls_new(); YURPC_NO_MEMORY. @p events is copied.
  */
 YURPC_NODISCARD yurpc_status yr_etcd_new(yr_io *io, const yr_etcd_options *options,
                                          const yr_etcd_events *events, void *context,

@@ -85,16 +85,16 @@ static const char *port_hint(const yr_endpoint *endpoint)
 
 static void slot_failed(yr_link_slot *slot, const yurpc_error *cause)
 {
-    yurpc_status status = cause == NULL ? YURPC_UNAVAILABLE : yurpc_error_status(cause);
+    yurpc_status was = cause == NULL ? YURPC_UNAVAILABLE : yurpc_error_status(cause);
     const char *text = cause == NULL ? "it hung up" : yurpc_error_text(cause);
     const yr_endpoint *endpoint = slot->endpoint;
-    const char *hint = status == YURPC_PROTOCOL ? port_hint(endpoint) : "";
+    const char *hint = was == YURPC_PROTOCOL ? port_hint(endpoint) : "";
+    yurpc_status status = was == YURPC_TLS ? YURPC_TLS : YURPC_UNAVAILABLE;
     /* The layers below may have named the endpoint already. */
     bool is_named = strstr(text, endpoint->name) != NULL;
-    attempt_failed(slot->link,
-                   is_named ? yr_error_new(YURPC_UNAVAILABLE, -1, "%s%s", text, hint)
-                            : yr_error_new(YURPC_UNAVAILABLE, -1, "cannot connect to %s: %s%s",
-                                           endpoint->name, text, hint));
+    attempt_failed(slot->link, is_named ? yr_error_new(status, -1, "%s%s", text, hint)
+                                        : yr_error_new(status, -1, "cannot connect to %s: %s%s",
+                                                       endpoint->name, text, hint));
 }
 
 /* The current channel is no longer for new calls. How soon to look for another? */
@@ -363,7 +363,8 @@ static yr_link_slot *slot_new(yr_link *link)
     slot->endpoint = yr_endpoints_first(&link->endpoints);
     yr_grpc_channel_options options = {.host = slot->endpoint->host,
                                        .port = slot->endpoint->port,
-                                       .connect_timeout_ms = link->options.connect_timeout_ms};
+                                       .connect_timeout_ms = link->options.connect_timeout_ms,
+                                       .tls = slot->endpoint->is_tls ? link->tls : NULL};
     if (yr_grpc_channel_new(link->options.io, &options, &events, slot, &slot->channel) !=
         YURPC_OK) {
         slot_close(slot);
@@ -388,20 +389,35 @@ static void connect_due(void *context)
 
 /* ---- The whole ---- */
 
+static bool wants_tls(const yr_endpoints *endpoints)
+{
+    bool is_wanted = false;
+    for (size_t i = 0; i < endpoints->count; i++) {
+        is_wanted = is_wanted || endpoints->items[i].is_tls;
+    }
+    return is_wanted;
+}
+
 yurpc_status yr_link_init(yr_link *link, const yr_link_options *options,
                           const yr_link_events *events, void *context, yurpc_error **ret_error)
 {
     memset(link, 0, sizeof *link);
     link->options = *options;
     link->options.endpoints = NULL;
+    link->options.tls = (yr_tls_options){.ca_file = NULL};
     link->events = *events;
     link->context = context;
     yr_list_init(&link->draining);
     yr_timer_init(&link->connect_timer, connect_due, link);
     yr_timer_init(&link->sweep_timer, sweep, link);
     yr_backoff_init(&link->backoff, YR_LINK_BACKOFF_MS, YR_LINK_BACKOFF_MAX_MS);
-    return yr_endpoints_init(&link->endpoints, options->endpoints, yr_io_random(options->io),
-                             ret_error);
+    const yr_tls_options *tls = &options->tls;
+    bool is_tls_meant = tls->ca_file != NULL || tls->cert_file != NULL || tls->is_insecure;
+    yurpc_status status = yr_endpoints_init(&link->endpoints, options->endpoints, is_tls_meant,
+                                            yr_io_random(options->io), ret_error);
+    return status == YURPC_OK && wants_tls(&link->endpoints)
+               ? yr_tls_new(options->io, tls, &options->log, &link->tls, ret_error)
+               : status;
 }
 
 void yr_link_deinit(yr_link *link)
@@ -416,6 +432,7 @@ void yr_link_deinit(yr_link *link)
     while (!yr_list_is_empty(&link->draining)) {
         slot_close(YR_CONTAINER_OF(link->draining.next, yr_link_slot, node));
     }
+    yr_tls_free(link->tls);
     yr_endpoints_deinit(&link->endpoints);
     yurpc_error_free(link->error);
     memset(link, 0, sizeof *link);

@@ -42,6 +42,7 @@ typedef struct yr_link_events {
 typedef struct yr_link_options {
     yr_io *io;
     const char *endpoints;
+    yr_tls_options tls; /* used for endpoints of https; wanted for those without a scheme */
     int64_t connect_timeout_ms;
     yr_log log;
     yr_history *history; /* borrowed */
@@ -52,6 +53,7 @@ typedef struct yr_link {
     yr_link_events events;
     void *context;
     yr_endpoints endpoints;
+    yr_tls *tls; /* NULL: no endpoint wants it */
     yr_link_slot *opening;
     yr_link_slot *current;
     yr_list draining; /* of slots */
@@ -69,7 +71,8 @@ typedef struct yr_link {
     uint32_t server_version; /* of the endpoint: 3.4.23 is 30423; 0: unknown */
 } yr_link;
 
-/* Fails as yr_endpoints_init(). @p options' log is copied, its texts are not kept. */
+/* Fails as yr_endpoints_init() and yr_tls_new(). @p options' log is copied, its texts are not
+ * kept. */
 YURPC_NODISCARD yurpc_status yr_link_init(yr_link *link, const yr_link_options *options,
                                           const yr_link_events *events, void *context,
                                           yurpc_error **ret_error);

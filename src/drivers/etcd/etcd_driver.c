@@ -206,6 +206,7 @@ static yurpc_status open_driver(yr_io *io, const yr_driver_config *config,
     }
     yr_etcd_options options = {
         .endpoints = config->address,
+        .tls = config->tls,
         .connect_timeout_ms =
             config->timeout_ms < 2000 ? config->timeout_ms : YR_ETCD_CONNECT_TIMEOUT_MS,
         .timeout_ms =
