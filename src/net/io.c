@@ -29,6 +29,11 @@ int64_t yr_io_boot_ms(yr_io *io)
     return io->ops->boot_ms(io);
 }
 
+int64_t yr_io_wall_ms(yr_io *io)
+{
+    return io->ops->wall_ms(io);
+}
+
 uint64_t yr_io_random(yr_io *io)
 {
     return io->ops->random(io);

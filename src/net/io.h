@@ -7,7 +7,7 @@
  *
  * Rules:
  *  - One thread at a time runs a yr_io: the loop thread. Everything here is loop-only,
- *    except yr_io_post().
+ *    except yr_io_post() and yr_io_boot_ms().
  *  - Callbacks run on the loop, one at a time, and never inside the call that caused them.
  *  - Whatever was stopped, closed or freed makes no further callback.
  */
@@ -34,8 +34,13 @@ typedef struct yr_io yr_io;
  */
 int64_t yr_io_now_ms(const yr_io *io);
 
-/* The same clock, read afresh: for what is compared with what other processes wrote. */
+/* The same clock, read afresh: for what is compared with what other processes wrote. Any
+ * thread. */
 int64_t yr_io_boot_ms(yr_io *io);
+
+/* Milliseconds since 1970, as the machine believes: may jump, both ways. Only for what other
+ * processes are to read; durations are told by the other clocks. */
+int64_t yr_io_wall_ms(yr_io *io);
 
 /* 64 uniform random bits, unpredictable in the real world, seeded in the simulated one. */
 uint64_t yr_io_random(yr_io *io);

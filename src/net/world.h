@@ -12,6 +12,7 @@
 typedef struct yr_io_ops {
     int64_t (*now_ms)(const yr_io *io);
     int64_t (*boot_ms)(yr_io *io);
+    int64_t (*wall_ms)(yr_io *io);
     uint64_t (*random)(yr_io *io);
     void (*wake)(yr_io *io);           /* from any thread: a task was posted */
     void (*timers_changed)(yr_io *io); /* the earliest timer may be another one now */

@@ -13,6 +13,8 @@ enum {
     FIRST_PORT = 40000,
 };
 
+static const int64_t wall_begin_ms = 1800000000000;
+
 /* ---- Chance ---- */
 
 /* Source: Steele, Lea, Flood, "Fast splittable pseudorandom number generators", 2014. */
@@ -168,6 +170,11 @@ bool yr_sim_run_until(yr_sim *sim, yr_sim_predicate *predicate, void *context, i
     return true;
 }
 
+void yr_sim_jump_wall(yr_sim *sim, int64_t ms)
+{
+    sim->wall_jumped_ms += ms;
+}
+
 void yr_sim_suspend(yr_sim *sim, int64_t ms)
 {
     advance_to(sim, sim->now_ms + ms); /* what became due meanwhile happens late */
@@ -230,6 +237,12 @@ static int64_t now_ms(const yr_io *io)
 static int64_t boot_ms(yr_io *io)
 {
     return now_ms(io);
+}
+
+static int64_t wall_ms(yr_io *io)
+{
+    const yr_sim *sim = host_of(io)->sim;
+    return wall_begin_ms + sim->now_ms + sim->wall_jumped_ms;
 }
 
 static uint64_t random_bits(yr_io *io)
@@ -335,6 +348,7 @@ static yurpc_status begin_work(yr_io *io, yr_work *work)
 static const yr_io_ops sim_ops = {
     .now_ms = now_ms,
     .boot_ms = boot_ms,
+    .wall_ms = wall_ms,
     .random = random_bits,
     .wake = wake,
     .timers_changed = timers_changed,

@@ -56,6 +56,9 @@ bool yr_sim_run_until(yr_sim *sim, yr_sim_predicate *predicate, void *context,
 /* All machines sleep: time passes, and nothing happens until they wake up. */
 void yr_sim_suspend(yr_sim *sim, int64_t ms);
 
+/* Somebody sets the machines' clocks, by so much: no other clock moves. */
+void yr_sim_jump_wall(yr_sim *sim, int64_t ms);
+
 /* ---- Chance, for the tests' own schedules: other numbers than those the network uses ---- */
 
 uint64_t yr_sim_random(yr_sim *sim);

@@ -21,6 +21,7 @@ typedef struct sim_grave {
 
 struct yr_sim {
     int64_t now_ms;
+    int64_t wall_jumped_ms; /* somebody set the machines' clocks by so much */
     yr_heap events;
     size_t events_now; /* at this instant */
     uint64_t network_random;

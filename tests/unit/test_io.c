@@ -352,6 +352,7 @@ static void clocks_go_forward_and_chance_varies(void **state)
     world *w = *state;
     int64_t now_ms = yr_io_now_ms(w->io);
     int64_t boot_ms = yr_io_boot_ms(w->io);
+    assert_true(yr_io_wall_ms(w->io) > 0);
     assert_int_not_equal(yr_io_random(w->io), yr_io_random(w->io));
     run_for(w, 10);
     assert_true(yr_io_now_ms(w->io) >= now_ms + 10);

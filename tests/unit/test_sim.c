@@ -449,6 +449,22 @@ static void what_became_due_in_a_suspended_machine_happens_when_it_wakes(void **
     assert_int_equal(fired_ms, now_ms + 5000);
 }
 
+static void setting_the_clock_moves_only_the_wall_clock(void **state)
+{
+    world *w = *state;
+    yr_io *io = yr_sim_host_io(w->near);
+    int64_t now_ms = yr_io_now_ms(io);
+    int64_t boot_ms = yr_io_boot_ms(io);
+    int64_t wall_ms = yr_io_wall_ms(io);
+    yr_sim_jump_wall(w->sim, -5000);
+    assert_int_equal(yr_io_now_ms(io), now_ms);
+    assert_int_equal(yr_io_boot_ms(io), boot_ms);
+    assert_int_equal(yr_io_wall_ms(io), wall_ms - 5000);
+    yr_sim_suspend(w->sim, 1000);
+    yr_sim_run_for(w->sim, 10);
+    assert_int_equal(yr_io_wall_ms(io), wall_ms - 5000 + 1010);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -472,6 +488,7 @@ int main(void)
         cmocka_unit_test(a_killed_host_is_gone_and_its_objects_can_be_freed),
         TEST(a_dead_host_with_a_connection_in_its_backlog_resets_it),
         TEST(what_became_due_in_a_suspended_machine_happens_when_it_wakes),
+        TEST(setting_the_clock_moves_only_the_wall_clock),
     };
     return cmocka_run_group_tests_name("sim", tests, NULL, NULL);
 }

@@ -26,6 +26,11 @@ int64_t yr_clock_monotonic_ms(void)
     return read_ns(CLOCK_MONOTONIC) / 1000000;
 }
 
+int64_t yr_clock_wall_ms(void)
+{
+    return read_ns(CLOCK_REALTIME) / 1000000;
+}
+
 uint64_t yr_clock_random(void)
 {
     static _Atomic uint64_t calls;

@@ -46,6 +46,12 @@ static int64_t boot_ms(yr_io *io)
     return yr_clock_boot_ms();
 }
 
+static int64_t wall_ms(yr_io *io)
+{
+    (void)io;
+    return yr_clock_wall_ms();
+}
+
 static uint64_t random_bits(yr_io *io)
 {
     (void)io;
@@ -90,6 +96,7 @@ static yurpc_status connect_stream(yr_io *io, const yr_connect_options *options,
 static const yr_io_ops uv_ops = {
     .now_ms = now_ms,
     .boot_ms = boot_ms,
+    .wall_ms = wall_ms,
     .random = random_bits,
     .wake = wake,
     .timers_changed = timers_changed,
