@@ -55,6 +55,7 @@ static int run(const cli_options *options)
         code = cli_fail(status, error);
     } else {
         const yurpc_snapshot *snapshot = yurpc_service_acquire(found);
+        cli_say_cached(registry, snapshot);
         code = print_snapshot(options, snapshot, service);
         yurpc_service_release(found, snapshot);
         yurpc_service_close(found);
@@ -70,7 +71,8 @@ const cli_command cli_command_discover = {
     .options = CLI_TAKES_GROUP,
     .summary = "List the instances of a service",
     .text = "With -o json one array, with -o address one HOST:PORT a line. Exit status 3 when\n"
-            "there is none.\n",
+            "there is none. When the registry is out of reach the list comes from disk, where\n"
+            "it was kept on better days (--cache-dir), and stderr says so.\n",
     .example = "  yurpc discover com.acme.UserService:1.0 -o address\n",
     .run = run,
 };

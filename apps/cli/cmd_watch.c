@@ -90,6 +90,9 @@ static int run(const cli_options *options)
     yurpc_error *error = NULL;
     yurpc_status status = yurpc_registry_discover(registry, name, NULL, &service, &error);
     if (status == YURPC_OK) {
+        const yurpc_snapshot *snapshot = yurpc_service_acquire(service);
+        cli_say_cached(registry, snapshot);
+        yurpc_service_release(service, snapshot);
         code = watch(options, service);
         yurpc_service_close(service);
     } else {

@@ -101,6 +101,39 @@ int cli_open(const cli_options *options, yurpc_registry **ret_registry)
     return status == YURPC_NO_MEMORY ? code : CLI_USAGE;
 }
 
+void cli_format_age(int64_t age_ms, char *ret_text, size_t size)
+{
+    static const struct {
+        int64_t ms;
+        const char *name;
+    } units[] = {{86400000, "d"}, {3600000, "h"}, {60000, "min"}, {1000, "s"}};
+    size_t last = sizeof units / sizeof units[0] - 1;
+    size_t i = 0;
+    if (age_ms < 0) {
+        (void)snprintf(ret_text, size, "of unknown age");
+        return;
+    }
+    while (i < last && age_ms < 2 * units[i].ms) {
+        i++;
+    }
+    (void)snprintf(ret_text, size, "%lld %s old", (long long)(age_ms / units[i].ms),
+                   units[i].name);
+}
+
+void cli_say_cached(yurpc_registry *registry, const yurpc_snapshot *snapshot)
+{
+    char age[64];
+    if (!yurpc_snapshot_is_cached(snapshot)) {
+        return;
+    }
+    cli_format_age(yurpc_snapshot_age_ms(snapshot), age, sizeof age);
+    yurpc_error *error = NULL;
+    yurpc_status status = yurpc_registry_get_connection(registry, &error);
+    cli_say("%s; showing the list from disk, %s",
+            status != YURPC_OK ? yurpc_error_text(error) : "the registry does not answer", age);
+    yurpc_error_free(error);
+}
+
 bool cli_service(const cli_options *options, char *ret_service, size_t size)
 {
     const char *given = options->arguments[0];

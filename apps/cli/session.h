@@ -6,7 +6,7 @@
 
 #include "options.h"
 
-#include <yurpc/registry.h>
+#include <yurpc/service.h>
 
 /* Exit codes; scripts rely on them. */
 enum {
@@ -30,6 +30,12 @@ int cli_exit_code(yurpc_status status);
 
 /* Open the registry that @p options name. On failure has said why and returns the exit code. */
 int cli_open(const cli_options *options, yurpc_registry **ret_registry);
+
+/* When @p snapshot came from disk, say so, how old it is, and why. */
+void cli_say_cached(yurpc_registry *registry, const yurpc_snapshot *snapshot);
+
+/* "5 min old"; negative: "of unknown age". */
+void cli_format_age(int64_t age_ms, char *ret_text, size_t size);
 
 /*
  * Check the first argument, SERVICE, as far as can be done before the registry is opened, and

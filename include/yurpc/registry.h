@@ -53,7 +53,8 @@ typedef struct yurpc_registry_config {
     const char *tls_cert_file; /**< PEM: our certificate, where the registry asks for one */
     const char *tls_key_file;  /**< PEM: its key */
     bool is_tls_insecure;      /**< verify no certificate: for tests; refused with a password */
-    const char *cache_dir;     /**< where lists are kept for bad days; "none": nowhere */
+    const char *cache_dir;     /**< where lists are kept for bad days, a folder of ours alone;
+                                    default: yurpc in the user's cache folder; "none": nowhere */
     bool is_unprotected;       /**< believe at once that most instances vanished together */
 } yurpc_registry_config;
 
@@ -95,6 +96,11 @@ YURPC_API const char *yurpc_registry_kind(const yurpc_registry *registry);
 
 /** Where it is, as it was configured; NULL: at its default. Lives as long as @p registry. */
 YURPC_API const char *yurpc_registry_address(const yurpc_registry *registry);
+
+/** YURPC_OK while the registry can be reached; else why not, or YURPC_UNAVAILABLE when nothing
+ * was tried yet. @p ret_error may be NULL; receives the details, to be freed. */
+YURPC_API YURPC_NODISCARD yurpc_status yurpc_registry_get_connection(yurpc_registry *registry,
+                                                                     yurpc_error **ret_error);
 
 /* ---- Providers ---- */
 
@@ -261,6 +267,9 @@ typedef struct yurpc_registry_stats {
     uint64_t reconcile_repairs; /**< changes that only a periodic list brought to light */
     uint32_t suspects;          /**< discovered instances that are suspect now */
     uint64_t suspected;         /**< times an instance became suspect */
+    uint64_t cached_lists;      /**< lists that came from disk, the registry being away */
+    int64_t staleness_ms; /**< for how long the oldest list has not been known to be right; 0:
+                             all are up to date */
 } yurpc_registry_stats;
 
 /** Fill @p stats, whose @c size the caller has set. */

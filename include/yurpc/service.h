@@ -5,7 +5,8 @@
  * yurpc_registry_discover() once per service; then, on every request, acquire the current
  * snapshot, choose an instance, release. That path takes no lock and touches no network: the
  * list is kept up to date in the background. When the registry is away the last list stays,
- * marked as stale.
+ * marked as stale; when it is away from the beginning, the last list that any process of the
+ * user had comes from disk (yurpc_registry_config.cache_dir), marked as stale, too.
  *
  * Threads: any function may be called from any thread. A snapshot is released on the thread
  * that acquired it.
@@ -24,7 +25,7 @@ typedef struct yurpc_service yurpc_service;
 /** How to discover. Initialise with YURPC_DISCOVER_OPTIONS_INIT. */
 typedef struct yurpc_discover_options {
     size_t size;        /**< set by the initialiser; how the ABI grows */
-    bool is_background; /**< return at once; the list is empty and stale until it is there */
+    bool is_background; /**< return at once; the list is empty and stale until one is there */
 } yurpc_discover_options;
 
 /** Initialiser for yurpc_discover_options. */
@@ -35,8 +36,10 @@ typedef struct yurpc_discover_options {
 
 /**
  * Follow a service. Blocks until its first list is there, at most the configured timeout. An
- * empty list is a success: instances that come later are seen at once. Discovering a service
- * twice shares one follow.
+ * empty list is a success: instances that come later are seen at once. When the registry cannot
+ * be reached and the list is on disk, that is a success, too, and a quick one: the snapshot is
+ * yurpc_snapshot_is_cached() until the registry is back. Discovering a service twice shares one
+ * follow.
  *
  * @param registry    The registry.
  * @param service     "name:version", or "name" for "name:1.0". Copied.
@@ -45,8 +48,8 @@ typedef struct yurpc_discover_options {
  * failure.
  * @param ret_error   May be NULL; receives the details, to be freed.
  * @retval YURPC_INVALID      not a valid service name.
- * @retval YURPC_UNAVAILABLE  or YURPC_TIMEOUT: no list came within the timeout; nothing is
- * followed.
+ * @retval YURPC_UNAVAILABLE  or YURPC_TIMEOUT: no list came within the timeout, and there is
+ * none on disk; nothing is followed.
  * @retval YURPC_NO_MEMORY    nothing is followed.
  */
 YURPC_API YURPC_NODISCARD yurpc_status yurpc_registry_discover(
@@ -83,6 +86,18 @@ YURPC_API const yurpc_instance *yurpc_snapshot_at(const yurpc_snapshot *snapshot
 /** Whether the registry was out of reach when this snapshot was current, so that it may be out
  * of date. */
 YURPC_API bool yurpc_snapshot_is_stale(const yurpc_snapshot *snapshot);
+
+/** Whether it was read from disk: this process has not had a list from the registry yet. Such a
+ * snapshot is stale. */
+YURPC_API bool yurpc_snapshot_is_cached(const yurpc_snapshot *snapshot);
+
+/**
+ * For how long a stale snapshot has not been known to be right, in ms; it grows. For one from
+ * disk this counts from when it was last confirmed, by whichever process. 0: it is up to date.
+ * -1: unknown: there has never been a list, or it is from disk and the machine's clock was set
+ * back since.
+ */
+YURPC_API int64_t yurpc_snapshot_age_ms(const yurpc_snapshot *snapshot);
 
 /* ---- Choosing ---- */
 

@@ -119,7 +119,10 @@ static void on_up(void *context)
 static void on_down(void *context, const yurpc_error *error)
 {
     yr_etcd *client = context;
-    report_connection(client, false, error);
+    /* To begin with there is nothing to lose: the other endpoints are tried first. */
+    if (client->is_reported || client->link.failures == 0) {
+        report_connection(client, false, error);
+    }
     yr_duplex_on_down(&client->keeper.stream, error);
     yr_duplex_on_down(&client->hub.stream, error);
 }

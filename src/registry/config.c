@@ -6,6 +6,7 @@
 #include "base/properties.h"
 #include "base/utf8.h"
 #include "registry/driver_table.h"
+#include "registry/runtime_dir.h"
 
 #include <inttypes.h>
 #include <stdbool.h>
@@ -18,6 +19,7 @@
 #define PREFIX           "rpc.registryConfig"
 #define FILE_VARIABLE    "YURPC_CONFIG"
 #define REGISTRY_DEFAULT "etcd"
+#define CACHE_DIR_NONE   "none"
 
 enum {
     TEXT_LEN_MAX = 4096,
@@ -483,6 +485,33 @@ static yurpc_status check_tls(const config_loader *loader, const yr_config *conf
     return YURPC_OK;
 }
 
+/* The default, where nothing is given; an absolute path, because programs change folders. */
+static yurpc_status check_cache_dir(const config_loader *loader, yr_config *config)
+{
+    char *given = config->cache_dir;
+    if (given != NULL && given[0] == '/') {
+        return YURPC_OK;
+    }
+    config->cache_dir = NULL;
+    if (given != NULL && strcmp(given, CACHE_DIR_NONE) == 0) {
+        yr_free(given);
+        return YURPC_OK;
+    }
+    if (given == NULL) {
+        config->cache_dir = yr_cache_dir_new();
+        return config->cache_dir != NULL
+                   ? YURPC_OK
+                   : yr_error_set_status(loader->ret_error, YURPC_NO_MEMORY);
+    }
+    config->cache_dir = yr_absolute_path_new(given);
+    yr_free(given);
+    return config->cache_dir != NULL
+               ? YURPC_OK
+               : yr_error_set(loader->ret_error, YURPC_INVALID, -1,
+                              "%s: the current folder has no usable path: give an absolute one",
+                              FOUND(loader, cache_dir)->label);
+}
+
 static yurpc_status settle_all(const config_loader *loader, yr_config *config)
 {
     yurpc_status status = YURPC_OK;
@@ -494,6 +523,9 @@ static yurpc_status settle_all(const config_loader *loader, yr_config *config)
     }
     if (status == YURPC_OK) {
         status = check_password(loader, config);
+    }
+    if (status == YURPC_OK) {
+        status = check_cache_dir(loader, config);
     }
     return status == YURPC_OK ? check_tls(loader, config) : status;
 }

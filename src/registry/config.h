@@ -28,7 +28,7 @@ typedef struct yr_config {
     char *password;      /* NULL: none; wiped when freed */
     char *password_file; /* NULL: none, or the password is given itself */
     yr_tls_options tls;
-    char *cache_dir;     /* NULL: the default; "none": no cache */
+    char *cache_dir;     /* an absolute path; NULL: no cache */
     bool is_unprotected; /* instances that vanish in a mass are gone at once */
     int64_t timeout_ms;
     int64_t ttl_ms;

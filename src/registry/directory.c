@@ -7,6 +7,36 @@
 
 enum { RETRY_MS = 200 }; /* before asking again for a list that memory did not allow */
 
+/* ---- How old the oldest list is, for the statistics ---- */
+
+static int64_t stale_since(const yr_entry *entry)
+{
+    if (!entry->is_stale) {
+        return INT64_MAX;
+    }
+    return entry->right_at_ms != YR_RIGHT_AT_UNKNOWN ? entry->right_at_ms : entry->opened_ms;
+}
+
+/* An entry was stale since @p was, and is now since @p since. */
+static void note_staleness(const yr_directory *directory, int64_t was, int64_t since)
+{
+    _Atomic int64_t *oldest = &directory->core->counters.stale_since_ms;
+    int64_t least = atomic_load(oldest);
+    if (since > least && was > least) {
+        return; /* another one is older */
+    }
+    if (since > least) { /* it was the oldest, or as old: is there another? */
+        int64_t sought = least;
+        least = INT64_MAX;
+        yr_map_node *node = yr_map_next(&directory->entries, NULL);
+        for (; node != NULL && least > sought; node = yr_map_next(&directory->entries, node)) {
+            int64_t its = stale_since(YR_CONTAINER_OF(node, yr_entry, map_node));
+            least = its < least ? its : least;
+        }
+    }
+    atomic_store(oldest, since < least ? since : least);
+}
+
 /* ---- Publishing ---- */
 
 static void tell_waiters(yr_entry *entry, yurpc_status status, const yurpc_error *error)
@@ -33,7 +63,8 @@ static yurpc_status publish(void *context, const yr_snapshot_change *changes, si
 {
     yr_entry *entry = context;
     const yurpc_snapshot *current = yr_snapshot_cell_current(entry->cell);
-    if (count == 0 && yurpc_snapshot_is_stale(current) == entry->is_stale) {
+    if (count == 0 && yurpc_snapshot_is_stale(current) == entry->is_stale &&
+        yurpc_snapshot_is_cached(current) == entry->is_cached) {
         return YURPC_OK;
     }
     yurpc_snapshot *next = NULL;
@@ -41,7 +72,14 @@ static yurpc_status publish(void *context, const yr_snapshot_change *changes, si
     if (status != YURPC_OK) {
         return status;
     }
+    const yr_staleness staleness = {.io = entry->core->io,
+                                    .right_at_ms = entry->right_at_ms,
+                                    .is_cached = entry->is_cached};
+    yr_snapshot_mark(next, &staleness);
     yr_snapshot_cell_take(entry->cell, next);
+    if (!entry->is_stale) {
+        yr_fallback_confirm(&entry->fallback);
+    }
     yr_list *link = entry->listeners.next;
     while (link != &entry->listeners) {
         yr_entry_listener *listener = YR_CONTAINER_OF(link, yr_entry_listener, link);
@@ -82,19 +120,27 @@ static void settle(yr_entry *entry)
     if (entry->has_list) {
         yr_absences_screen(&entry->absences, &entry->batch, &result);
     }
+    bool is_list = entry->batch.is_list;
     bool was_stale = entry->is_stale;
-    if (entry->batch.is_list) {
+    bool was_cached = entry->is_cached;
+    int64_t was_since = stale_since(entry);
+    if (is_list) {
         entry->is_stale = false; /* a complete list is as fresh as can be */
+        entry->is_cached = false;
     }
     status = publish(entry, result.changes, result.count);
     yr_free(result.changes);
     if (status != YURPC_OK) {
         entry->is_stale = was_stale;
+        entry->is_cached = was_cached;
         ask_again(entry);
         return;
     }
+    note_staleness(entry->directory, was_since, stale_since(entry));
+    if (is_list) {
+        yr_fallback_confirm(&entry->fallback); /* though it may be the same as before */
+    }
     count_changes(entry, &result);
-    bool is_list = entry->batch.is_list;
     yr_batch_clear(&entry->batch);
     yr_absences_set_stale(&entry->absences, entry->is_stale);
     yr_absences_update(&entry->absences);
@@ -190,13 +236,60 @@ static void on_stale(void *context, bool is_stale, const yurpc_error *error)
     } else if (!entry->has_list || entry->is_incomplete) {
         return; /* only a list that could be taken makes it fresh */
     }
+    int64_t was_since = stale_since(entry);
+    if (is_stale && !entry->is_stale) {
+        entry->right_at_ms = yr_io_boot_ms(entry->core->io);
+    }
     entry->is_stale = is_stale;
+    note_staleness(entry->directory, was_since, stale_since(entry));
     yr_log_write(&entry->core->log, YURPC_LOG_INFO, "registry", "%s: the list is %s%s%s",
                  entry->service, is_stale ? "stale" : "up to date", error != NULL ? ": " : "",
                  error != NULL ? yurpc_error_text(error) : "");
     yr_absences_set_stale(&entry->absences, is_stale);
     if (publish(entry, NULL, 0) != YURPC_OK) {
         ask_again(entry);
+    }
+}
+
+/* ---- The list from disk ---- */
+
+static yurpc_status publish_cached(void *context, const yr_cached_list *list)
+{
+    yr_entry *entry = context;
+    yr_batch_result result;
+    yurpc_status status = yr_batch_settle(list->batch, yr_snapshot_cell_current(entry->cell),
+                                          &entry->absences.by_node, &result);
+    if (status != YURPC_OK) {
+        return status;
+    }
+    int64_t was_since = stale_since(entry);
+    int64_t right_at_ms = entry->right_at_ms;
+    entry->is_cached = true;
+    entry->right_at_ms = list->right_at_ms;
+    status = publish(entry, result.changes, result.count);
+    yr_free(result.changes);
+    if (status != YURPC_OK) {
+        entry->is_cached = false;
+        entry->right_at_ms = right_at_ms;
+        return status;
+    }
+    note_staleness(entry->directory, was_since, stale_since(entry));
+    yr_count(&entry->core->counters.cached_lists, 1);
+    yr_log_write(&entry->core->log, YURPC_LOG_WARN, "registry",
+                 "%s: the registry is out of reach: its list comes from disk", entry->service);
+    return YURPC_OK;
+}
+
+static void on_cached_published(void *context)
+{
+    tell_waiters(context, YURPC_OK, NULL);
+}
+
+void yr_directory_on_disconnected(yr_directory *directory)
+{
+    yr_map_node *node = NULL;
+    while ((node = yr_map_next(&directory->entries, node)) != NULL) {
+        yr_fallback_on_disconnected(&YR_CONTAINER_OF(node, yr_entry, map_node)->fallback);
     }
 }
 
@@ -225,6 +318,10 @@ static void entry_free(yr_entry *entry)
         return;
     }
     yr_timer_stop(entry->core->io, &entry->reconcile_timer);
+    if (entry->has_list && !entry->is_stale) {
+        yr_fallback_confirm(&entry->fallback); /* so late was it still right */
+    }
+    yr_fallback_deinit(&entry->fallback);
     if (entry->follow != NULL) {
         entry->core->ops->unfollow(entry->follow);
     }
@@ -241,6 +338,8 @@ static yurpc_status entry_new(yr_directory *directory, const char *service,
 {
     yr_core *core = directory->core;
     static const yr_follow_events events = {.on_facts = on_facts, .on_stale = on_stale};
+    static const yr_fallback_events fallback_events = {.publish = publish_cached,
+                                                       .on_published = on_cached_published};
     yurpc_status status = YURPC_NO_MEMORY;
     yr_scope scope = {.node_first = {NULL, 0}};
     yr_entry *entry = yr_calloc(1, sizeof *entry);
@@ -251,6 +350,9 @@ static yurpc_status entry_new(yr_directory *directory, const char *service,
     entry->directory = directory;
     entry->refs = 1;
     entry->is_stale = true;
+    entry->opened_ms = yr_io_boot_ms(core->io);
+    entry->right_at_ms = YR_RIGHT_AT_UNKNOWN;
+    yr_fallback_init(&entry->fallback, core, &fallback_events, entry);
     yr_list_init(&entry->listeners);
     yr_list_init(&entry->waiters);
     yr_batch_init(&entry->batch);
@@ -269,6 +371,10 @@ static yurpc_status entry_new(yr_directory *directory, const char *service,
     entry->absences.cell = entry->cell;
     entry->absences.publish = publish;
     entry->absences.context = entry;
+    status = yr_fallback_begin(&entry->fallback, entry->service, entry->cell);
+    if (status != YURPC_OK) {
+        goto fail;
+    }
     scope.service = yr_bytes_of_text(entry->service);
     status = core->ops->follow(core->driver, &scope, &events, entry, &entry->follow);
     if (status != YURPC_OK) {
@@ -286,6 +392,7 @@ void yr_directory_init(yr_directory *directory, yr_core *core)
 {
     directory->core = core;
     yr_prober_init(&directory->prober, core->io);
+    atomic_store(&core->counters.stale_since_ms, INT64_MAX);
     yr_map_init(&directory->entries, core->map_seed);
 }
 
@@ -304,6 +411,7 @@ yurpc_status yr_directory_open(yr_directory *directory, const char *service,
         return status;
     }
     yr_map_insert(&directory->entries, &entry->map_node, yr_bytes_of_text(entry->service));
+    note_staleness(directory, INT64_MAX, stale_since(entry));
     atomic_fetch_add_explicit(&directory->core->counters.services, 1, memory_order_relaxed);
     *ret_entry = entry;
     return YURPC_OK;
@@ -315,6 +423,7 @@ void yr_directory_close(yr_directory *directory, yr_entry *entry)
         return;
     }
     yr_map_remove(&directory->entries, &entry->map_node);
+    note_staleness(directory, stale_since(entry), INT64_MAX);
     atomic_fetch_sub_explicit(&directory->core->counters.services, 1, memory_order_relaxed);
     entry_free(entry);
 }
@@ -343,6 +452,9 @@ static void on_wait_deadline(void *context)
 {
     yr_entry_waiter *waiter = context;
     const yr_core *core = waiter->entry->core;
+    if (yr_fallback_force(&waiter->entry->fallback)) {
+        return; /* and told all who wait */
+    }
     yr_list_remove(&waiter->link);
     if (core->last_error != NULL) {
         waiter->done(waiter->context, yurpc_error_status(core->last_error), core->last_error);
@@ -362,7 +474,7 @@ void yr_entry_wait(yr_entry *entry, yr_entry_waiter *waiter, int64_t timeout_ms)
     yr_timer_init(&waiter->deadline, on_wait_deadline, waiter);
     yr_list_append(&entry->waiters, &waiter->link);
     yr_timer_start(entry->core->io, &waiter->deadline, timeout_ms);
-    if (entry->has_list) {
+    if (entry->has_list || entry->is_cached) {
         tell_waiters(entry, YURPC_OK, NULL);
     }
 }

@@ -2,8 +2,9 @@
  * The consumer's side: the services that are followed, each with its current snapshot.
  *
  * What the driver reports is collected in a batch and published as one snapshot when it is
- * complete. A lost connection changes nothing but the snapshot's mark as stale. Every few
- * minutes the registry is asked for the whole list again, because watches are known to lie.
+ * complete. A lost connection changes nothing but the snapshot's mark as stale. Where there is
+ * no connection to begin with, a list from disk stands in for the first one. Every few minutes
+ * the registry is asked for the whole list again, because watches are known to lie.
  *
  * Loop-only, except reading the cells.
  */
@@ -14,6 +15,7 @@
 #include "registry/absence.h"
 #include "registry/batch.h"
 #include "registry/core.h"
+#include "registry/fallback.h"
 #include "registry/mention.h"
 
 typedef struct yr_directory {
@@ -36,10 +38,14 @@ typedef struct yr_entry {
     yr_mentions mentions;
     bool has_list; /* a complete list has come */
     bool is_stale;
+    bool is_cached;      /* what is published came from disk: there has been no list yet */
+    int64_t opened_ms;   /* yr_io_boot_ms() */
+    int64_t right_at_ms; /* the same, when a stale list was known to be right */
     bool is_reconciling; /* the next list was asked for by the timer */
     bool is_incomplete;  /* facts were dropped for lack of memory: the batch is void */
     bool is_cut;         /* facts were dropped, and that was said, because there are too many */
     yr_timer reconcile_timer;
+    yr_fallback fallback;
     yr_list listeners;
     yr_list waiters;
 } yr_entry;
@@ -70,6 +76,9 @@ void yr_directory_deinit(yr_directory *directory);
 YURPC_NODISCARD yurpc_status yr_directory_open(yr_directory *directory, const char *service,
                                                yr_entry **ret_entry);
 void yr_directory_close(yr_directory *directory, yr_entry *entry);
+
+/* The connection was lost, or cannot be made. */
+void yr_directory_on_disconnected(yr_directory *directory);
 
 /* Call @p waiter's done when the first list is there (perhaps in this turn), or @p timeout_ms
  * has passed. */

@@ -24,6 +24,7 @@
 #ifndef YR_REGISTRY_DRIVER_H
 #define YR_REGISTRY_DRIVER_H
 
+#include "base/buf.h"
 #include "base/log.h"
 #include "net/io.h"
 
@@ -158,6 +159,14 @@ typedef struct yr_driver_ops {
     uint32_t version;   /* YR_DRIVER_VERSION */
     const char *name;   /* what -r says: "etcd" */
     int64_t ttl_min_ms; /* the shortest TTL that makes sense here: etcd 2 s */
+
+    /*
+     * Append to @p out which registry @p address (which open() has accepted) means: the same
+     * text for every way of writing it, nothing secret. What is kept on disk is kept under
+     * this. NULL: nothing is, because this registry is a file itself. YURPC_NO_MEMORY;
+     * YURPC_TOO_LARGE.
+     */
+    yurpc_status (*identify)(const char *address, yr_buf *out);
 
     /*
      * Open. Checks the address (YURPC_INVALID with what is wrong and what would be right),

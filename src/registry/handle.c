@@ -270,6 +270,50 @@ const char *yurpc_registry_address(const yurpc_registry *registry)
     return registry->address;
 }
 
+typedef struct asking {
+    const yr_core *core;
+    yurpc_status status;
+    yurpc_error *error;
+} asking;
+
+static void on_ask(void *context)
+{
+    asking *wanted = context;
+    if (!atomic_load(&wanted->core->counters.is_connected)) {
+        const yurpc_error *last = wanted->core->last_error;
+        wanted->error = last != NULL ? yr_error_copy(last)
+                                     : yr_error_new(YURPC_UNAVAILABLE, -1,
+                                                    "there is no connection to the registry");
+        wanted->status = yurpc_error_status(wanted->error);
+    }
+}
+
+yurpc_status yurpc_registry_get_connection(yurpc_registry *registry, yurpc_error **ret_error)
+{
+    if (registry == NULL) {
+        return yr_error_set_status(ret_error, YURPC_INVALID);
+    }
+    asking wanted = {.core = &registry->core->core, .status = YURPC_OK};
+    yurpc_status status = yr_handle_run(registry, on_ask, &wanted);
+    if (status != YURPC_OK) {
+        return yr_error_set_status(ret_error, status);
+    }
+    if (ret_error != NULL && wanted.error != NULL) {
+        *ret_error = wanted.error;
+    } else {
+        yurpc_error_free(wanted.error);
+    }
+    return wanted.status;
+}
+
+static int64_t staleness_ms(const yurpc_registry *registry)
+{
+    const yr_core *core = &registry->core->core;
+    int64_t since_ms = atomic_load(&core->counters.stale_since_ms);
+    int64_t ms = since_ms == INT64_MAX ? 0 : yr_io_boot_ms(core->io) - since_ms;
+    return ms > 0 ? ms : 0;
+}
+
 yurpc_status yurpc_registry_get_stats(const yurpc_registry *registry,
                                       yurpc_registry_stats *stats)
 {
@@ -298,6 +342,8 @@ yurpc_status yurpc_registry_get_stats(const yurpc_registry *registry,
         .reconcile_repairs = atomic_load(&counters->reconcile_repairs),
         .suspects = atomic_load(&counters->suspects),
         .suspected = atomic_load(&counters->suspected),
+        .cached_lists = atomic_load(&counters->cached_lists),
+        .staleness_ms = staleness_ms(registry),
     };
     return YURPC_OK;
 }

@@ -21,12 +21,41 @@ static void on_connection(void *context, bool is_connected, const yurpc_error *e
     core->last_error = yr_error_copy(error);
     yr_log_write(&core->log, YURPC_LOG_WARN, "registry", "no connection: %s",
                  yurpc_error_text(error));
+    yr_directory_on_disconnected(&registry->directory);
 }
 
 static void on_session_lost(void *context, const yurpc_error *error)
 {
     yr_registry *registry = context;
     yr_provider_on_session_lost(&registry->provider, error);
+}
+
+/* The cache of what @p config names; none where that is not wanted. */
+static yurpc_status open_cache(yr_core *core, const yr_config *config)
+{
+    enum { IDENTITY_LEN_MAX = 64 * 1024 };
+    if (config->cache_dir == NULL || core->ops->identify == NULL) {
+        return YURPC_OK;
+    }
+    yr_buf identity;
+    yr_buf_init(&identity, IDENTITY_LEN_MAX);
+    yurpc_status status = yr_buf_append_format(&identity, "%s ", core->ops->name);
+    if (status == YURPC_OK) {
+        status = core->ops->identify(config->address, &identity);
+    }
+    const char *text = status == YURPC_OK ? yr_buf_text(&identity) : NULL;
+    yr_disk_cache_options options = {
+        .io = core->io, .log = core->log, .dir = config->cache_dir, .registry = text};
+    if (status == YURPC_OK) {
+        status = text != NULL ? yr_disk_cache_new(&options, &core->cache) : YURPC_NO_MEMORY;
+    }
+    yr_buf_deinit(&identity);
+    return status;
+}
+
+static void on_cache_closed(void *context)
+{
+    (void)context; /* it was never used */
 }
 
 yurpc_status yr_registry_new(yr_io *io, const yr_config *config, const yr_driver_ops *ops,
@@ -61,9 +90,14 @@ yurpc_status yr_registry_new(yr_io *io, const yr_config *config, const yr_driver
         .ttl_ms = core->ttl_ms,
         .log = config->log,
     };
-    yurpc_status status =
-        ops->open(io, &driver_config, &events, registry, &core->driver, ret_error);
+    yurpc_status status = open_cache(core, config);
+    if (status == YURPC_NO_MEMORY) {
+        status = yr_error_set_status(ret_error, status);
+    } else { /* what is wrong with an address the driver says better */
+        status = ops->open(io, &driver_config, &events, registry, &core->driver, ret_error);
+    }
     if (status != YURPC_OK) {
+        yr_disk_cache_close(core->cache, on_cache_closed, NULL);
         yr_provider_deinit(&registry->provider);
         yr_directory_deinit(&registry->directory);
         yr_free(registry);
@@ -73,16 +107,22 @@ yurpc_status yr_registry_new(yr_io *io, const yr_config *config, const yr_driver
     return YURPC_OK;
 }
 
-static void on_driver_closed(void *context)
+static void on_saved(void *context)
 {
     yr_registry *registry = context;
-    registry->core.driver = NULL;
     yr_provider_deinit(&registry->provider);
     yurpc_error_free(registry->core.last_error);
     void (*on_closed)(void *) = registry->on_closed;
     void *closed_context = registry->closed_context;
     yr_free(registry);
     on_closed(closed_context);
+}
+
+static void on_driver_closed(void *context)
+{
+    yr_registry *registry = context;
+    registry->core.driver = NULL;
+    yr_disk_cache_close(registry->core.cache, on_saved, registry);
 }
 
 static void on_drained(void *context, yurpc_status status, const yurpc_error *error)

@@ -38,8 +38,9 @@ struct yurpc_snapshot {
     struct rcu_head retired; /* in liburcu's queue, after the cell let go of it */
     _Atomic uint32_t refs;
     bool is_stale;
-    bool is_taken; /* by a cell, once: `retired` serves once */
-    size_t count;  /* the roster's, at hand for readers */
+    yr_staleness staleness; /* io is NULL: nothing more is known */
+    bool is_taken;          /* by a cell, once: `retired` serves once */
+    size_t count;           /* the roster's, at hand for readers */
     size_t draining;
     size_t suspects;
     const yr_roster *roster;
@@ -73,6 +74,12 @@ yurpc_status yr_snapshot_apply(const yurpc_snapshot *old, const yr_snapshot_chan
     snapshot->suspects = yr_roster_count_suspects(roster);
     *ret_snapshot = snapshot;
     return YURPC_OK;
+}
+
+void yr_snapshot_mark(yurpc_snapshot *snapshot, const yr_staleness *staleness)
+{
+    YR_ASSERT(!snapshot->is_taken);
+    snapshot->staleness = *staleness;
 }
 
 const yurpc_instance *yr_snapshot_find(const yurpc_snapshot *snapshot, yurpc_bytes node)
@@ -131,6 +138,24 @@ const yurpc_instance *yurpc_snapshot_at(const yurpc_snapshot *snapshot, size_t i
 bool yurpc_snapshot_is_stale(const yurpc_snapshot *snapshot)
 {
     return snapshot->is_stale;
+}
+
+bool yurpc_snapshot_is_cached(const yurpc_snapshot *snapshot)
+{
+    return snapshot->staleness.is_cached;
+}
+
+int64_t yurpc_snapshot_age_ms(const yurpc_snapshot *snapshot)
+{
+    const yr_staleness *staleness = &snapshot->staleness;
+    if (!snapshot->is_stale) {
+        return 0;
+    }
+    if (staleness->io == NULL || staleness->right_at_ms == YR_RIGHT_AT_UNKNOWN) {
+        return -1;
+    }
+    int64_t age_ms = yr_io_boot_ms(staleness->io) - staleness->right_at_ms;
+    return age_ms > 0 ? age_ms : 0;
 }
 
 size_t yr_snapshot_count_draining(const yurpc_snapshot *snapshot)

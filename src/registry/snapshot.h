@@ -13,6 +13,8 @@
 #ifndef YR_REGISTRY_SNAPSHOT_H
 #define YR_REGISTRY_SNAPSHOT_H
 
+#include "net/io.h"
+
 #include <yurpc/bytes.h>
 #include <yurpc/service.h>
 
@@ -31,6 +33,19 @@ typedef struct yr_snapshot_change {
 YURPC_NODISCARD yurpc_status yr_snapshot_apply(const yurpc_snapshot *old,
                                                const yr_snapshot_change *changes, size_t count,
                                                bool is_stale, yurpc_snapshot **ret_snapshot);
+
+/* A list of which nobody knows when it was right. */
+#define YR_RIGHT_AT_UNKNOWN INT64_MIN
+
+/* What is to be said of a stale snapshot. */
+typedef struct yr_staleness {
+    yr_io *io;           /* whose clock tells the age; it outlives the snapshot's readers */
+    int64_t right_at_ms; /* yr_io_boot_ms() when it was last known to be right */
+    bool is_cached; /* it is from disk: this process has not had a list from the registry */
+} yr_staleness;
+
+/* Mark @p snapshot, which nobody else has seen yet. Without this its age is unknown. */
+void yr_snapshot_mark(yurpc_snapshot *snapshot, const yr_staleness *staleness);
 
 /* The instance of @p node, or NULL. */
 const yurpc_instance *yr_snapshot_find(const yurpc_snapshot *snapshot, yurpc_bytes node);

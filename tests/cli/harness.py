@@ -224,6 +224,7 @@ class CommandTest(unittest.TestCase):
     def environment(self):
         env = {k: v for k, v in os.environ.items() if not k.startswith("YURPC_")}
         env.pop("NO_COLOR", None)
+        env["YURPC_CACHE_DIR"] = self.directory + "/cache"
         return env
 
     def arguments(self, arguments, registry=None):

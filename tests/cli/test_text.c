@@ -2,6 +2,7 @@
  */
 #include "address.h"
 #include "json.h"
+#include "session.h"
 #include "table.h"
 #include "utf8.h"
 #include "yr_test.h"
@@ -130,6 +131,25 @@ static void loopback_is_recognised(void **state)
     assert_false(cli_host_is_loopback("localhost.example"));
 }
 
+static void assert_age(int64_t age_ms, const char *expected)
+{
+    char text[64];
+    cli_format_age(age_ms, text, sizeof text);
+    assert_string_equal(text, expected);
+}
+
+static void ages_are_said_in_round_numbers(void **state)
+{
+    (void)state;
+    assert_age(0, "0 s old");
+    assert_age(119999, "119 s old");
+    assert_age(120000, "2 min old");
+    assert_age(7199999, "119 min old");
+    assert_age(7200000, "2 h old");
+    assert_age(INT64_C(172800000), "2 d old");
+    assert_age(-1, "of unknown age");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -140,6 +160,7 @@ int main(void)
         cmocka_unit_test(addresses_are_read),
         cmocka_unit_test(a_bad_address_leaves_the_result_alone),
         cmocka_unit_test(loopback_is_recognised),
+        cmocka_unit_test(ages_are_said_in_round_numbers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -12,6 +12,8 @@
 const yr_driver_ops yr_driver_etcd = {.name = "etcd"};
 const yr_driver_ops yr_driver_local = {.name = "local"};
 
+#define HOME "/home/of/nobody"
+
 static char folder[] = "/tmp/yurpc-config-XXXXXX";
 static char path[64];
 static char logged[2000];
@@ -25,7 +27,7 @@ typedef struct expectation {
     int64_t ttl_ms;
     const char *password_file;
     yr_tls_options tls;
-    const char *cache_dir;
+    const char *cache_dir; /* NULL: the default; "none": there is to be none */
     bool is_unprotected;
 } expectation;
 
@@ -56,6 +58,11 @@ static int remove_folder(void **state)
     return rmdir(folder);
 }
 
+static void set(const char *name, const char *value)
+{
+    assert_int_equal(setenv(name, value, 1), 0);
+}
+
 static int clear_environment(void **state)
 {
     (void)state;
@@ -67,13 +74,11 @@ static int clear_environment(void **state)
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         (void)unsetenv(names[i]);
     }
+    (void)unsetenv("XDG_CACHE_HOME");
+    (void)unsetenv("TMPDIR");
+    set("HOME", HOME);
     logged[0] = '\0';
     return 0;
-}
-
-static void set(const char *name, const char *value)
-{
-    assert_int_equal(setenv(name, value, 1), 0);
 }
 
 static void write_file(const char *text)
@@ -120,7 +125,9 @@ static void assert_config(const yurpc_registry_config *given, const expectation 
     assert_text(config->tls.cert_file, expected->tls.cert_file);
     assert_text(config->tls.key_file, expected->tls.key_file);
     assert_int_equal(config->tls.is_insecure, expected->tls.is_insecure);
-    assert_text(config->cache_dir, expected->cache_dir);
+    const char *cache_dir =
+        expected->cache_dir != NULL ? expected->cache_dir : HOME "/.cache/yurpc";
+    assert_text(config->cache_dir, strcmp(cache_dir, "none") != 0 ? cache_dir : NULL);
     assert_int_equal(config->is_unprotected, expected->is_unprotected);
     yr_config_free(config);
 }
@@ -254,6 +261,44 @@ static void security_and_bad_days_are_set_as_everything_else(void **state)
         .cache_dir = "none",
         .is_unprotected = true};
     assert_config(&given, &expected);
+}
+
+static void assert_cache_dir(const char *given, const char *expected)
+{
+    yurpc_registry_config config = YURPC_REGISTRY_CONFIG_INIT;
+    config.cache_dir = given;
+    expectation wanted = {
+        .registry = "etcd", .timeout_ms = 10000, .ttl_ms = 30000, .cache_dir = expected};
+    assert_config(&config, &wanted);
+}
+
+static void the_environment_says_where_lists_are_kept(void **state)
+{
+    (void)state;
+    char temporary[64];
+    (void)snprintf(temporary, sizeof temporary, "/tmp/yurpc-%lu/cache",
+                   (unsigned long)geteuid());
+    assert_cache_dir(NULL, HOME "/.cache/yurpc");
+    set("XDG_CACHE_HOME", "/x");
+    assert_cache_dir(NULL, "/x/yurpc");
+    set("XDG_CACHE_HOME", "not/absolute");
+    assert_cache_dir(NULL, HOME "/.cache/yurpc");
+    (void)unsetenv("HOME");
+    assert_cache_dir(NULL, temporary);
+    set("TMPDIR", "/t");
+    (void)snprintf(temporary, sizeof temporary, "/t/yurpc-%lu/cache", (unsigned long)geteuid());
+    assert_cache_dir(NULL, temporary);
+    set("YURPC_CACHE_DIR", "none");
+    assert_cache_dir(NULL, "none");
+    assert_cache_dir("/given", "/given");
+}
+
+static void a_relative_cache_folder_is_seen_from_where_the_handle_was_opened(void **state)
+{
+    (void)state;
+    char expected[128];
+    (void)snprintf(expected, sizeof expected, "%s/lists", folder);
+    assert_cache_dir("lists", expected);
 }
 
 static void a_switch_of_the_call_beats_the_environment(void **state)
@@ -491,6 +536,8 @@ int main(void)
         TEST(an_empty_variable_is_as_none),
         TEST(the_call_beats_everything),
         TEST(security_and_bad_days_are_set_as_everything_else),
+        TEST(the_environment_says_where_lists_are_kept),
+        TEST(a_relative_cache_folder_is_seen_from_where_the_handle_was_opened),
         TEST(a_switch_of_the_call_beats_the_environment),
         TEST(the_stronger_source_of_a_password_counts),
         TEST(a_password_and_a_file_with_one_are_refused),

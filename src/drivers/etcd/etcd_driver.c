@@ -2,6 +2,10 @@
 
 #include "base/error.h"
 #include "base/mem.h"
+#include "etcd/endpoints.h"
+
+#include <stdlib.h>
+#include <string.h>
 
 enum {
     TTL_MIN_MS = 2000,           /* etcd grants no less */
@@ -222,6 +226,29 @@ static yurpc_status open_driver(yr_io *io, const yr_driver_config *config,
     return YURPC_OK;
 }
 
+static int by_name(const void *a, const void *b)
+{
+    const yr_endpoint *left = a;
+    const yr_endpoint *right = b;
+    return strcmp(left->name, right->name);
+}
+
+/* The members in the order of their names, however they were written. */
+static yurpc_status identify(const char *address, yr_buf *out)
+{
+    yr_endpoints endpoints;
+    yurpc_status status = yr_endpoints_init(&endpoints, address, 0, NULL);
+    if (status != YURPC_OK) {
+        return status;
+    }
+    qsort(endpoints.items, endpoints.count, sizeof *endpoints.items, by_name);
+    for (size_t i = 0; i < endpoints.count && status == YURPC_OK; i++) {
+        status = yr_buf_append_format(out, "%s%s", i == 0 ? "" : ",", endpoints.items[i].name);
+    }
+    yr_endpoints_deinit(&endpoints);
+    return status;
+}
+
 /* ---- Closing ---- */
 
 static void on_client_closed(void *context)
@@ -271,6 +298,7 @@ const yr_driver_ops yr_driver_etcd = {
     .version = YR_DRIVER_VERSION,
     .name = "etcd",
     .ttl_min_ms = TTL_MIN_MS,
+    .identify = identify,
     .open = open_driver,
     .close = close_driver,
     .open_session = open_session,
