@@ -237,7 +237,7 @@ static int by_name(const void *a, const void *b)
 static yurpc_status identify(const char *address, yr_buf *out)
 {
     yr_endpoints endpoints;
-    yurpc_status status = yr_endpoints_init(&endpoints, address, 0, NULL);
+    yurpc_status status = yr_endpoints_init(&endpoints, address, false, 0, NULL);
     if (status != YURPC_OK) {
         return status;
     }
