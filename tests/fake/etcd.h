@@ -39,7 +39,7 @@ typedef struct yr_fake_etcd_options {
 
 enum {
     YR_FAKE_MEMBERS_MAX = 8,
-    YR_FAKE_RULES_MAX = 64,
+    YR_FAKE_RULES_MAX = 128,
     YR_FAKE_REQUESTS_MAX = 100000, /* remembered; then the oldest are forgotten */
 };
 

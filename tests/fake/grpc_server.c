@@ -27,7 +27,8 @@ static bool is_withheld(const yr_fake_conn *conn, const uint8_t *frame, size_t l
         return false;
     }
     bool is_ack = (frame[4] & NGHTTP2_FLAG_ACK) != 0;
-    return (options->withholds_settings_ack && frame[3] == NGHTTP2_SETTINGS && is_ack) ||
+    return (options->withholds_settings && frame[3] == NGHTTP2_SETTINGS && !is_ack) ||
+           (options->withholds_settings_ack && frame[3] == NGHTTP2_SETTINGS && is_ack) ||
            (options->withholds_ping_ack && frame[3] == NGHTTP2_PING && is_ack) ||
            (options->withholds_window && frame[3] == NGHTTP2_WINDOW_UPDATE);
 }
@@ -229,6 +230,7 @@ static yr_fake_conn *conn_new(yr_fake_server *server, yr_stream *stream)
     yr_task_init(&conn->flush, on_flush, conn);
     conn->session = yr_fake_session_new(conn);
     yr_fake_conn_send_settings(conn, server->options.settings, server->options.setting_count);
+    yr_fake_conn_send_raw(conn, server->options.opening);
     conn->is_frozen = server->options.is_silent;
     server->stats.connections++;
     server->stats.connections_open++;

@@ -53,6 +53,8 @@ typedef struct yr_fake_options {
     bool is_silent;              /* accepts connections and says nothing (as when SIGSTOPped) */
     bool drops_new;              /* closes each new connection at once */
     const char *greeting;        /* this text instead of HTTP/2, then FIN; not copied */
+    yurpc_bytes opening;         /* these bytes behind the first SETTINGS; not copied */
+    bool withholds_settings;     /* never sends SETTINGS of its own */
     bool withholds_settings_ack; /* never acknowledges SETTINGS */
     bool withholds_window;       /* never sends WINDOW_UPDATE */
     bool withholds_ping_ack;     /* answers no PING */
