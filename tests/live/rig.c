@@ -50,15 +50,20 @@ static void log_line(void *context, yurpc_log_level level, const char *component
     print_message("[%d] %s: %s\n", (int)level, component, text);
 }
 
-void rig_init(etcd_rig *rig, const char *endpoints)
+void rig_init_with(etcd_rig *rig, const yr_etcd_options *given)
 {
     memset(rig, 0, sizeof *rig);
     assert_ok(yr_loop_new(false, &rig->loop, NULL));
     rig->io = yr_loop_io(rig->loop);
-    yr_etcd_options options = {.endpoints = endpoints,
-                               .log = {.fn = log_line, .level = YURPC_LOG_DEBUG}};
+    yr_etcd_options options = *given;
+    options.log = (yr_log){.fn = log_line, .level = YURPC_LOG_DEBUG};
     yr_etcd_events events = {on_connection, on_regressed};
     assert_ok(yr_etcd_new(rig->io, &options, &events, rig, &rig->client, NULL));
+}
+
+void rig_init(etcd_rig *rig, const char *endpoints)
+{
+    rig_init_with(rig, &(yr_etcd_options){.endpoints = endpoints});
 }
 
 void rig_deinit(etcd_rig *rig)

@@ -19,12 +19,13 @@ typedef struct etcd_rig {
     yr_etcd *client;
     bool is_connected;
     int connection_changes;
-    char connection_error[256];
+    char connection_error[WITNESS_TEXT_MAX];
     int regressions;
     bool is_closed;
 } etcd_rig;
 
 void rig_init(etcd_rig *rig, const char *endpoints);
+void rig_init_with(etcd_rig *rig, const yr_etcd_options *options); /* its log is the rig's */
 void rig_deinit(etcd_rig *rig);
 
 /* Run the loop until *@p flag, at most RIG_WAIT_MS; whether it came true. */

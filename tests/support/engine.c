@@ -58,6 +58,7 @@ struct yr_engine {
     pid_t owner;           /* the process that started it */
     pid_t pid;
     int64_t start_timeout_ms;
+    bool is_tls;
     bool is_member;
     char *hosts; /* what it sees as /etc/hosts; NULL: the system's */
     size_t extra_count;
@@ -125,8 +126,8 @@ static void choose_ports(yr_engine *engine)
         engine->metrics_port = yr_engine_choose_port();
     } while (engine->metrics_port != 0 && (engine->metrics_port == engine->client_port ||
                                            engine->metrics_port == engine->peer_port));
-    (void)snprintf(engine->address, sizeof(engine->address), "http://127.0.0.1:%u",
-                   (unsigned)engine->client_port);
+    (void)snprintf(engine->address, sizeof(engine->address), "%s://127.0.0.1:%u",
+                   engine->is_tls ? "https" : "http", (unsigned)engine->client_port);
 }
 
 /* ---- The process ---- */
@@ -364,6 +365,7 @@ static yurpc_status set_options(yr_engine *engine, const yr_engine_options *opti
     if (options->start_timeout_ms > 0) {
         engine->start_timeout_ms = options->start_timeout_ms;
     }
+    engine->is_tls = options->is_tls;
     engine->is_member = options->is_member;
     engine->hosts = options->hosts == NULL ? NULL : strdup(options->hosts);
     const char *const *argument = options->arguments;

@@ -27,6 +27,7 @@ typedef struct yr_engine_options {
     int64_t start_timeout_ms;     /* until it serves; 0: 20 s */
     const char *hosts; /* a file that it sees as /etc/hosts; NULL: the system's. Only in
                           a namespace (netns.h) */
+    bool is_tls;       /* for clients; the arguments name the files */
     bool is_member;    /* of a cluster (cluster.h): starting does not wait until it serves */
 } yr_engine_options;
 
@@ -56,7 +57,7 @@ YURPC_NODISCARD yurpc_status yr_engine_start_etcd(const char *version_or_path,
 void yr_engine_free(yr_engine *engine);
 
 uint16_t yr_engine_port(const yr_engine *engine);
-const char *yr_engine_address(const yr_engine *engine); /* "http://127.0.0.1:PORT" */
+const char *yr_engine_address(const yr_engine *engine); /* "http[s]://127.0.0.1:PORT" */
 const char *yr_engine_path(const yr_engine *engine);    /* of the program */
 const char *yr_engine_dir(const yr_engine *engine); /* its data: DIR/data, its log: DIR/log */
 pid_t yr_engine_pid(const yr_engine *engine);       /* 0: it does not run */

@@ -7,7 +7,7 @@
 #include "etcd/decode.h"
 #include "etcd/etcd.h"
 
-enum { WATCH_LOG_MAX = 256, WITNESS_TEXT_MAX = 256 };
+enum { WATCH_LOG_MAX = 256, WITNESS_TEXT_MAX = 512 };
 
 /* What a call came to. */
 typedef struct etcd_answer {
