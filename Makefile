@@ -55,6 +55,10 @@ coverage: ## what the readers' corpora execute (95 % of lines), then what the te
 	@ctest --preset coverage --label-exclude fuzz
 	@tools/coverage.py build/coverage
 
+mutants: ## break a protocol rule at a time: a named test must notice each; ONLY=name: just those
+	@scripts/setup build test
+	@tools/mutants.py $(ONLY)
+
 bench: build ## measure, beside yardsticks taken in the same run; ONLY=name: just those works
 	@scripts/setup test
 	@tools/fetch_etcd.sh

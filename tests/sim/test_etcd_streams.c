@@ -122,6 +122,18 @@ static void no_answer_about_a_lease_harms_it_unless_it_says_so(void **state)
     assert_int_equal(log.status, YURPC_LEASE_LOST);
 }
 
+/* V1: no error, but an answer without a TTL. */
+static void a_revoked_lease_is_lost_with_the_next_beat(void **state)
+{
+    sim_rig *rig = *state;
+    lease_log log;
+    keep(rig, &log);
+    assert_true(sim_rig_wait_count(rig, &log.renewals, 1, LIMIT_MS));
+    assert_int_equal(yr_fake_etcd_revoke(rig->fake, LEASE), 1);
+    assert_true(sim_rig_wait(rig, &log.is_lost, TTL_MS / 3 + 100));
+    assert_int_equal(log.status, YURPC_LEASE_LOST);
+}
+
 /* ---- Watches ---- */
 
 static void watch(sim_rig *rig, watch_log *log, int64_t start_revision)
@@ -275,6 +287,31 @@ static void a_compacted_watch_ends_after_a_cut(void **state)
     assert_int_equal(log.compact_revision, yr_fake_etcd_revision(rig->fake));
 }
 
+static void a_watch_whose_creation_is_not_answered_is_taken_up_on_another_stream(void **state)
+{
+    sim_rig *rig = *state;
+    watch_log log;
+    sim_rig_once(rig, "Watch", YR_FAKE_SILENT, 0, NULL);
+    watch(rig, &log, 0);
+    assert_true(sim_rig_wait_count(rig, &log.created, 1, LIMIT_MS));
+    yr_fake_etcd_put(rig->fake, "k/a", "v", 0);
+    assert_true(sim_rig_wait_count(rig, &log.changes, 1, LIMIT_MS));
+    yr_etcd_watch_stop(log.watch);
+}
+
+/* etcd 3.4.23 accepts such a watch, and has lost the deletions of its first revision. */
+static void a_watch_from_just_the_compacted_revision_is_not_trusted(void **state)
+{
+    sim_rig *rig = *state;
+    watch_log log;
+    yr_fake_etcd_put(rig->fake, "k/a", "v", 0);
+    yr_fake_etcd_delete(rig->fake, "k/a");
+    yr_fake_etcd_compact(rig->fake, 0);
+    watch(rig, &log, yr_fake_etcd_revision(rig->fake));
+    assert_true(sim_rig_wait(rig, &log.is_canceled, LIMIT_MS));
+    assert_int_equal(log.status, YURPC_COMPACTED);
+}
+
 static void a_wiped_store_ends_watches_and_is_never_watched_from_the_future(void **state)
 {
     sim_rig *rig = *state;
@@ -304,12 +341,15 @@ int main(void)
         ON_SIM(the_deadline_counts_from_when_the_answered_beat_was_sent),
         ON_SIM(a_lease_without_answers_is_lost_at_its_deadline),
         ON_SIM(no_answer_about_a_lease_harms_it_unless_it_says_so),
+        ON_SIM(a_revoked_lease_is_lost_with_the_next_beat),
         ON_SIM(each_change_is_reported_once_through_lost_connections),
         ON_SIM(events_that_come_twice_are_reported_once),
         ON_SIM(a_revision_cut_between_its_fragments_is_reported_whole),
         ON_SIM(a_watch_that_is_refused_for_a_while_is_taken_up_again),
         ON_SIM(a_watch_that_is_refused_for_good_ends),
         ON_SIM(a_compacted_watch_ends_after_a_cut),
+        ON_SIM(a_watch_whose_creation_is_not_answered_is_taken_up_on_another_stream),
+        ON_SIM(a_watch_from_just_the_compacted_revision_is_not_trusted),
         ON_SIM(a_wiped_store_ends_watches_and_is_never_watched_from_the_future),
     };
 #undef ON_SIM

@@ -222,6 +222,49 @@ static void a_list_from_before_does_not_deny_what_came_since(void **state)
     yr_fleet_free(fleet);
 }
 
+/* Looked at, and taken over before it is deleted. */
+static void a_key_that_changes_hands_while_it_is_being_withdrawn_is_left_alone(void **state)
+{
+    (void)state;
+    static const char key[] = "/rpc/" SERVICE "/10.0.0.1:1";
+    yr_fleet *fleet = yr_fleet_new(1, false);
+    yr_process *provider = yr_fleet_start(fleet, "provider");
+    yr_process_register(provider, SERVICE, 2); /* keeps the session */
+    yr_wanted *wanted = yr_process_register(provider, SERVICE, 1);
+    yr_sim_run_for(fleet->sim, SOON_MS);
+    yr_fake_rule late = {
+        .method = "Txn", .nth = 2, .times = 1, .action = YR_FAKE_DELAY, .number = SOON_MS / 2};
+    yr_fake_etcd_add_rule(fleet->etcd, &late); /* the first says that it drains */
+    yr_process_unregister(provider, wanted);
+    yr_sim_run_for(fleet->sim, SOON_MS / 4);
+    yr_fake_etcd_put(fleet->etcd, key, odd_value, yr_fake_etcd_grant(fleet->etcd, 3600));
+    yr_sim_run_for(fleet->sim, LONG_MS);
+    assert_non_null(yr_fake_etcd_get(fleet->etcd, key));
+    yr_fleet_free(fleet);
+}
+
+static void after_a_compaction_the_list_is_read_at_once(void **state)
+{
+    (void)state;
+    enum { HOUR_MS = 3600 * 1000, NOTICED_MS = 8000 };
+    yr_fleet *fleet = yr_fleet_new(1, false);
+    yr_process *provider = yr_fleet_start(fleet, "provider");
+    yr_process_register(provider, SERVICE, 1);
+    yr_process *consumer = yr_fleet_start(fleet, "consumer");
+    yr_registry_set_reconcile_ms(consumer->registry,
+                                 HOUR_MS); /* which shall not be what helps */
+    yr_view *view = yr_process_follow(consumer, SERVICE);
+    assert_true(yr_view_becomes(view, "10.0.0.1:1 ", SOON_MS));
+    yr_sim_cut_host(consumer->host);
+    yr_process_register(provider, SERVICE, 2);
+    yr_sim_run_for(fleet->sim, LONG_MS);
+    yr_fake_etcd_compact(fleet->etcd, 0);
+    yr_fake_etcd_forget_requests(fleet->etcd);
+    yr_sim_heal_all(fleet->sim);
+    assert_true(yr_view_becomes(view, "10.0.0.1:1 10.0.0.1:2 ", NOTICED_MS + RECOVERY_MS));
+    yr_fleet_free(fleet);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -235,6 +278,8 @@ int main(void)
         cmocka_unit_test(a_list_asked_for_during_a_list_comes_behind_it),
         cmocka_unit_test(a_list_from_before_does_not_deny_what_came_since),
         cmocka_unit_test(what_changed_during_an_outage_is_no_repair),
+        cmocka_unit_test(a_key_that_changes_hands_while_it_is_being_withdrawn_is_left_alone),
+        cmocka_unit_test(after_a_compaction_the_list_is_read_at_once),
     };
     return cmocka_run_group_tests_name("troubles", tests, NULL, NULL);
 }
