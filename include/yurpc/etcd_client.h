@@ -29,8 +29,9 @@ YURPC_BEGIN_DECLS
 typedef struct yurpc_etcd yurpc_etcd;
 
 /**
- * The connection came (@p error is NULL) or went; only changes are reported. Runs on the loop;
- * must not block.
+ * The connection came (@p error is NULL) or went; only changes are reported. A user whom etcd
+ * refuses has no connection; then @p error is YURPC_UNAUTHENTICATED. Runs on the loop; must not
+ * block.
  */
 typedef void yurpc_etcd_connection_fn(void *context, bool is_connected,
                                       const yurpc_error *error);
@@ -51,13 +52,30 @@ typedef struct yurpc_etcd_config {
     const char *tls_cert_file; /**< PEM: our certificate with its chain; NULL: none */
     const char *tls_key_file;  /**< PEM: its key; read anew for each connection, as all three */
     bool is_tls_insecure;      /**< verify no certificate: for tests; refused with a password */
+
+    /**
+     * The user; NULL: nobody. With it goes one of the next two. The client logs in by itself,
+     * and again whenever etcd wants it; calls wait for that within their time. While etcd
+     * refuses the user (YURPC_UNAUTHENTICATED), calls fail at once, and it is tried again after
+     * 10 s, then less often, at least every 60 s.
+     */
+    const char *username;
+    const char
+        *password; /**< copied, and overwritten when the client is closed; never logged */
+
+    /**
+     * A file with the password: one line, at most 4096 bytes, which only its owner may read
+     * (mode 0600; a file of root's may be readable by its group). It is read at each login:
+     * what was corrected there counts within 10 s.
+     */
+    const char *password_file;
 } yurpc_etcd_config;
 
 /** Initialiser for yurpc_etcd_config. */
 #define YURPC_ETCD_CONFIG_INIT                                                                \
     {                                                                                         \
         sizeof(yurpc_etcd_config), NULL, 0, 0, false, NULL, NULL, NULL, NULL, YURPC_LOG_WARN, \
-            NULL, NULL, NULL, false                                                           \
+            NULL, NULL, NULL, false, NULL, NULL, NULL                                         \
     }
 
 /**
@@ -68,7 +86,9 @@ typedef struct yurpc_etcd_config {
  * @param ret_client Receives the client, to be passed to yurpc_etcd_close(). Untouched on
  * failure.
  * @param ret_error  May be NULL; receives the details, to be freed.
- * @retval YURPC_INVALID      an endpoint cannot be understood; the text says which and why.
+ * @retval YURPC_INVALID      an endpoint cannot be understood, the user has no password, or the
+ *                            password no user, or others may read the password file; the text
+ *                            says which and why.
  * @retval YURPC_IO           no thread or descriptor could be had, or a file not be read.
  * @retval YURPC_TLS          a certificate or key file cannot be used.
  * @retval YURPC_NO_MEMORY    nothing was opened.

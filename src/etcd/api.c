@@ -236,6 +236,9 @@ static void open_on_loop(void *context)
                 .is_insecure = config->is_tls_insecure},
         .connect_timeout_ms = config->connect_timeout_ms,
         .timeout_ms = config->timeout_ms,
+        .username = config->username,
+        .password = config->password,
+        .password_file = config->password_file,
         .log = {.fn = config->log, .context = config->log_context, .level = config->log_level}};
     yr_etcd_events events = {on_connection, NULL};
     opening->status = yr_etcd_new(yr_loop_io(opening->client->loop), &options, &events,

@@ -27,12 +27,14 @@ struct yr_etcd_call {
     yr_backoff backoff;
     yurpc_error *error; /* of the last attempt */
     bool is_in_doubt;   /* an attempt may have been processed */
+    unsigned renewals;  /* times that the token was refused */
     bool is_ending;
 
     /* The attempt under way. */
     yr_grpc_call *grpc;
     const yr_grpc_channel *channel;
     int64_t sent_ms;
+    uint64_t generation; /* of the token it was sent with */
     yr_history sent;
     yr_gather answer;
     yurpc_status answer_status;
@@ -115,7 +117,9 @@ static void on_deadline(void *context)
     bool is_suspect = is_sent &&
                       yr_io_now_ms(client->io) - call->sent_ms >= client->timeout_ms &&
                       call->channel == yr_link_channel(&client->link);
-    const yurpc_error *why = call->error != NULL ? call->error : client->link.error;
+    const yurpc_error *why = call->error != NULL          ? call->error
+                             : client->link.error != NULL ? client->link.error
+                                                          : client->auth.trouble;
     if (is_sent || is_doubtful || why == NULL) {
         call_fail(call,
                   yr_error_new(YURPC_TIMEOUT, -1, "etcd at %s gave no answer in time%s%s",
@@ -166,9 +170,24 @@ static yurpc_status reply_become_grant(yurpc_etcd_reply *reply)
 
 static void call_send_or_fail(yr_etcd_call *call);
 
+/* Its user is refused. */
+static void call_refuse(yr_etcd_call *call, const yurpc_error *refusal)
+{
+    bool is_doubtful = call->is_in_doubt && !call->method->is_read;
+    call_fail(call, is_doubtful ? yr_error_new(YURPC_UNKNOWN_OUTCOME, -1, "%s",
+                                               yurpc_error_text(refusal))
+                                : yr_error_copy(refusal));
+}
+
 static void on_retry(void *context)
 {
-    call_send_or_fail(context);
+    yr_etcd_call *call = context;
+    const yurpc_error *refusal = yr_auth_admit(&call->client->auth);
+    if (refusal != NULL) {
+        call_refuse(call, refusal);
+    } else {
+        call_send_or_fail(call);
+    }
 }
 
 static void call_retry(yr_etcd_call *call, bool is_at_once)
@@ -194,6 +213,7 @@ static void call_succeeded(yr_etcd_call *call)
         call_fail_status(call, status);
         return;
     }
+    yr_auth_accepted(&client->auth, call->generation);
     call_settle(call); /* the note may call the owner, who may cancel this call */
     yr_header header = yr_reply_header(&reply->reply);
     if (!yr_etcd_note(client, &header, &call->sent, call->method->is_linearizable)) {
@@ -212,13 +232,32 @@ static void call_succeeded(yr_etcd_call *call)
     }
 }
 
+/* Its token was refused: wait for another one, or say why that is no use. */
+static void call_log_in_or_fail(yr_etcd_call *call, const yr_grpc_end *end,
+                                yr_etcd_verdict verdict)
+{
+    yr_auth *auth = &call->client->auth;
+    if (call->renewals < YR_ETCD_RENEWALS_MAX && yr_auth_renew(auth, call->generation, true)) {
+        call->renewals++;
+        call_retry(call, true);
+    } else if (auth->refusal != NULL) {
+        call_refuse(call, auth->refusal);
+    } else {
+        call_fail(call, yr_error_new(verdict.status, end->code, "%s", end->message));
+    }
+}
+
 /* Repeat the call if that is right, else end it. */
 static void call_retry_or_fail(yr_etcd_call *call, const yr_grpc_end *end,
                                yr_etcd_verdict verdict)
 {
     int code = end->is_remote ? end->code : -1;
     bool is_untouched = end->is_unprocessed || verdict.is_rejected;
-    bool is_passing = verdict.status == YURPC_UNAVAILABLE || verdict.status == YURPC_TIMEOUT;
+    bool is_passing = verdict.remedy == YR_REMEDY_RETRY;
+    if (verdict.remedy == YR_REMEDY_LOG_IN && end->is_remote) {
+        call_log_in_or_fail(call, end, verdict);
+        return;
+    }
     if (verdict.status == YURPC_EXISTS && call->is_in_doubt && call->granted_id != 0 &&
         call->method != &yr_method_lease_ttl && call_become_ttl(call) == YURPC_OK) {
         call_retry(call, true);
@@ -240,9 +279,8 @@ static void call_failed(yr_etcd_call *call, const yr_grpc_end *end)
 {
     yr_link *link = &call->client->link;
     yr_etcd_verdict verdict = yr_etcd_verdict_of_end(end->code, end->message);
-    bool is_suspect =
-        (verdict.status == YURPC_UNAVAILABLE || verdict.status == YURPC_TIMEOUT) &&
-        !end->is_transport && !end->is_unprocessed && call->channel == yr_link_channel(link);
+    bool is_suspect = verdict.remedy == YR_REMEDY_RETRY && !end->is_transport &&
+                      !end->is_unprocessed && call->channel == yr_link_channel(link);
     call_retry_or_fail(call, end, verdict);
     if (is_suspect) { /* last, for the owner is called, who may cancel any call */
         yr_link_suspect(link, !end->is_remote);
@@ -274,14 +312,17 @@ static yurpc_status call_send(yr_etcd_call *call)
     yr_etcd *client = call->client;
     yr_grpc_channel *channel = yr_link_channel(&client->link);
     yr_list_remove(&call->node);
-    if (channel == NULL) {
+    if (channel == NULL || !yr_auth_is_ready(&client->auth)) {
         yr_list_append(&client->calls.waiting, &call->node);
         return YURPC_OK;
     }
+    yr_grpc_header token[1];
     int64_t left_ms = call->deadline_ms - yr_io_now_ms(client->io);
     left_ms = left_ms < 1 ? 1 : left_ms;
     bool is_repeatable = call->is_idempotent && left_ms > client->timeout_ms;
     yr_grpc_request request = {.path = call->method->path,
+                               .headers = token,
+                               .header_count = yr_auth_add_header(&client->auth, token, 0),
                                .deadline_ms = is_repeatable ? client->timeout_ms : left_ms,
                                .message = call->message.data == NULL
                                               ? yr_bytes("", 0)
@@ -289,6 +330,7 @@ static yurpc_status call_send(yr_etcd_call *call)
                                .is_half_closed = true};
     yr_gather_deinit(&call->answer);
     call->answer_status = YURPC_OK;
+    call->generation = client->auth.generation;
     call->sent = client->history;
     call->sent_ms = yr_io_now_ms(client->io);
     call->channel = channel;
@@ -341,7 +383,13 @@ yurpc_status yr_call_begin(yr_etcd *client, yr_call_request *request, yurpc_etcd
     int64_t timeout_ms = request->timeout_ms > 0 ? request->timeout_ms : client->timeout_ms;
     call->deadline_ms = yr_io_now_ms(client->io) + timeout_ms;
     yr_timer_start(client->io, &call->deadline_timer, timeout_ms);
-    yurpc_status status = call_send(call);
+    yurpc_status status = YURPC_OK;
+    if (yr_auth_admit(&client->auth) != NULL) {
+        yr_list_append(&calls->others, &call->node);
+        yr_timer_start(client->io, &call->retry_timer, 0); /* it is told on a later turn */
+    } else {
+        status = call_send(call);
+    }
     if (status != YURPC_OK) {
         call_free(call);
         return status;
@@ -359,6 +407,16 @@ void yr_calls_on_up(yr_etcd *client)
     yr_list_move_all(&waiting, &client->calls.waiting);
     while (!yr_list_is_empty(&waiting)) {
         call_send_or_fail(YR_CONTAINER_OF(waiting.next, yr_etcd_call, node));
+    }
+}
+
+void yr_calls_on_refused(yr_etcd *client)
+{
+    yr_list *node = NULL;
+    while ((node = yr_list_take_first(&client->calls.waiting)) != NULL) {
+        yr_etcd_call *call = YR_CONTAINER_OF(node, yr_etcd_call, node);
+        yr_list_append(&client->calls.others, node);
+        yr_timer_start(client->io, &call->retry_timer, 0);
     }
 }
 

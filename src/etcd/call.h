@@ -16,6 +16,8 @@ enum {
     YR_ETCD_CALL_BYTES_MAX = 256 * 1024 * 1024, /* of their requests */
     YR_ETCD_RETRY_MS = 50,                      /* backoff between attempts */
     YR_ETCD_RETRY_MAX_MS = 1000,
+    YR_ETCD_RENEWALS_MAX =
+        3, /* tokens that are got for one call or watch, one after the other */
 };
 
 /* One of etcd's methods. */
@@ -27,7 +29,7 @@ typedef struct yr_method {
 } yr_method;
 
 typedef struct yr_call_list {
-    yr_list waiting; /* for a connection */
+    yr_list waiting; /* for a connection, or a token */
     yr_list others;  /* sent, or waiting to be repeated */
     size_t count;
     size_t bytes; /* of their requests */
@@ -49,8 +51,11 @@ YURPC_NODISCARD yurpc_status yr_call_begin(yr_etcd *client, yr_call_request *req
                                            yurpc_etcd_reply_fn *fn, void *context,
                                            yr_etcd_call **ret_call);
 
-/* There is a channel: send what waits. */
+/* There is a channel, and a token if one is needed: send what waits. */
 void yr_calls_on_up(yr_etcd *client);
+
+/* The user is refused: so are all that wait for a token. */
+void yr_calls_on_refused(yr_etcd *client);
 
 /* A channel was closed, and the calls on it ended silently. */
 void yr_calls_on_closed(yr_etcd *client, const yr_grpc_channel *channel);

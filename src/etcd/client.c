@@ -69,7 +69,10 @@ void yr_etcd_check(yr_etcd *client)
     yurpc_etcd_op_options options = YURPC_ETCD_OP_OPTIONS_INIT;
     options.is_count_only = true;
     options.timeout_ms = CHECK_TIMEOUT_MS;
-    yurpc_etcd_op op = {YURPC_ETCD_RANGE, {"\0", 1}, {NULL, 0}, &options};
+    /* Who may watch a key may read it; of others etcd would not say how far it is. */
+    yurpc_bytes watched = yr_watch_hub_some_key(&client->hub);
+    yurpc_bytes key = watched.len > 0 ? watched : yr_bytes("\0", 1);
+    yurpc_etcd_op op = {YURPC_ETCD_RANGE, key, {NULL, 0}, &options};
     if (client->check != NULL) {
         return;
     }
@@ -87,6 +90,7 @@ static void report_connection(yr_etcd *client, bool is_connected, const yurpc_er
         return;
     }
     client->is_reported = true;
+    client->is_refused = false;
     client->is_connected = is_connected;
     if (client->events.on_connection != NULL && !client->is_closing) {
         client->events.on_connection(client->context, is_connected, error);
@@ -105,15 +109,25 @@ static void on_replaced(void *context, const yr_header *header)
     begin_anew(client, was.revision, header->revision);
 }
 
-static void on_up(void *context)
+/* There is a channel, and who we are is settled: calls and streams may go out. */
+static void begin_service(yr_etcd *client)
 {
-    yr_etcd *client = context;
-    yr_duplex_hold(&client->hub.stream);
-    yr_etcd_check(client);
+    if (client->hub.stream.is_held) {
+        yr_etcd_check(client);
+    }
     report_connection(client, true, NULL);
     yr_calls_on_up(client);
     yr_duplex_on_up(&client->keeper.stream);
     yr_duplex_on_up(&client->hub.stream);
+}
+
+static void on_up(void *context)
+{
+    yr_etcd *client = context;
+    yr_duplex_hold(&client->hub.stream);
+    if (yr_auth_on_up(&client->auth)) {
+        begin_service(client);
+    }
 }
 
 static void on_down(void *context, const yurpc_error *error)
@@ -130,9 +144,47 @@ static void on_down(void *context, const yurpc_error *error)
 static void on_channel_closed(void *context, const yr_grpc_channel *channel)
 {
     yr_etcd *client = context;
+    yr_auth_on_closed(&client->auth, channel);
     yr_calls_on_closed(client, channel);
     yr_duplex_on_closed(&client->keeper.stream, channel);
     yr_duplex_on_closed(&client->hub.stream, channel);
+}
+
+/* ---- The user ---- */
+
+static void on_ready(void *context)
+{
+    yr_etcd *client = context;
+    if (yr_link_channel(&client->link) != NULL && !client->is_closing) {
+        begin_service(client);
+    }
+}
+
+static void on_refused(void *context, const yurpc_error *error)
+{
+    yr_etcd *client = context;
+    yr_calls_on_refused(client);
+    yr_watch_hub_on_refused(&client->hub, error);
+    if (!client->is_refused) {
+        client->is_reported = false; /* why there is no connection is news */
+        report_connection(client, false, error);
+        client->is_refused = true;
+    }
+}
+
+/* Once for each client: whoever can listen on the way learns the password. */
+static void warn_of_plain_text(const yr_etcd *client)
+{
+    const yr_endpoints *endpoints = &client->link.endpoints;
+    for (size_t i = 0; i < endpoints->count; i++) {
+        if (!yr_endpoint_is_private(&endpoints->items[i])) {
+            yr_log_write(&client->log, YURPC_LOG_WARN, "etcd",
+                         "the password of user %s goes over the network in plain text: %s is "
+                         "not https",
+                         client->auth.username, endpoints->items[i].name);
+            return;
+        }
+    }
 }
 
 /* ---- Opening and closing ---- */
@@ -141,6 +193,7 @@ static void client_free(yr_etcd *client)
 {
     yr_watch_hub_deinit(&client->hub);
     yr_keeper_deinit(&client->keeper);
+    yr_auth_deinit(&client->auth); /* before the channel that it calls on */
     yr_link_deinit(&client->link);
     yr_free(client);
 }
@@ -162,6 +215,7 @@ yurpc_status yr_etcd_new(yr_io *io, const yr_etcd_options *options,
                          yurpc_error **ret_error)
 {
     static const yr_link_events link_events = {on_replaced, on_up, on_down, on_channel_closed};
+    static const yr_auth_events auth_events = {on_ready, on_refused};
     yr_etcd *client = yr_calloc(1, sizeof *client);
     if (client == NULL) {
         return yr_error_set_status(ret_error, YURPC_NO_MEMORY);
@@ -184,10 +238,16 @@ yurpc_status yr_etcd_new(yr_io *io, const yr_etcd_options *options,
                                     .log = options->log,
                                     .history = &client->history};
     yurpc_status status =
-        yr_link_init(&client->link, &link_options, &link_events, client, ret_error);
+        yr_auth_init(&client->auth, client, options, &auth_events, ret_error);
+    if (status == YURPC_OK) {
+        status = yr_link_init(&client->link, &link_options, &link_events, client, ret_error);
+    }
     if (status != YURPC_OK) {
         client_free(client);
         return status;
+    }
+    if (options->username != NULL) {
+        warn_of_plain_text(client);
     }
     yr_link_start(&client->link);
     *ret_client = client;

@@ -7,6 +7,7 @@
 #ifndef YR_ETCD_CLIENT_H
 #define YR_ETCD_CLIENT_H
 
+#include "etcd/auth.h"
 #include "etcd/call.h"
 #include "etcd/etcd.h"
 #include "etcd/keeper.h"
@@ -20,12 +21,14 @@ struct yr_etcd {
     void *context;
     int64_t timeout_ms;
     yr_link link;
+    yr_auth auth;
     yr_history history;
     yr_call_list calls;
     yr_keeper keeper;
     yr_watch_hub hub;
     bool is_connected; /* as reported */
     bool is_reported;  /* anything was */
+    bool is_refused;   /* and that it is because the user is refused */
     yr_etcd_call *check;
     yr_task close_task;
     bool is_closing;

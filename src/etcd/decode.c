@@ -3,9 +3,11 @@
 #include "base/assert.h"
 #include "base/bytes.h"
 #include "base/mem.h"
+#include "base/secret.h"
 #include "etcdserverpb.pb-c.h"
 
 #include <stddef.h>
+#include <string.h>
 
 /*
  * The ceiling of an arena. A key without a value is 10 bytes on the wire and 240 here
@@ -391,4 +393,40 @@ void yr_watch_message_free(yr_watch_message *message)
         yr_arena_deinit(&message->arena);
         yr_free(message);
     }
+}
+
+/* ---- Logging in ---- */
+
+static bool token_is_good(const char *token)
+{
+    size_t len = strlen(token);
+    for (size_t i = 0; i < len; i++) {
+        if (token[i] <= ' ' || token[i] > '~') {
+            return false;
+        }
+    }
+    return len > 0 && len <= YR_SECRET_LEN_MAX;
+}
+
+yurpc_status yr_decode_authenticate(yurpc_bytes message, char **ret_token)
+{
+    yr_arena arena;
+    yr_arena_init(&arena, arena_max(message));
+    yurpc_status status = YURPC_PROTOCOL;
+    const Etcdserverpb__AuthenticateResponse *in =
+        unpack(&etcdserverpb__authenticate_response__descriptor, message, &arena);
+    if (in == NULL) {
+        status = arena_status(&arena);
+    } else if (token_is_good(in->token)) {
+        char *token = yr_strdup(in->token);
+        status = token == NULL ? YURPC_NO_MEMORY : YURPC_OK;
+        if (token != NULL) {
+            *ret_token = token;
+        }
+    }
+    if (in != NULL) {
+        explicit_bzero(in->token, strlen(in->token));
+    }
+    yr_arena_deinit(&arena);
+    return status;
 }

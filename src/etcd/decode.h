@@ -53,6 +53,12 @@ typedef struct yr_keepalive_answer {
 YURPC_NODISCARD yurpc_status yr_decode_keepalive(yurpc_bytes message,
                                                  yr_keepalive_answer *ret_answer);
 
+/*
+ * The token of an AuthenticateResponse, to be given to yr_secret_free(). YURPC_PROTOCOL also
+ * for one that is empty, longer than YR_SECRET_LEN_MAX, or no value of a header.
+ */
+YURPC_NODISCARD yurpc_status yr_decode_authenticate(yurpc_bytes message, char **ret_token);
+
 /* One message of a watch stream. */
 typedef struct yr_watch_message yr_watch_message;
 struct yr_watch_message {

@@ -83,6 +83,7 @@ static void on_part(void *context, const yr_grpc_part *part)
     if (status != YURPC_OK) {
         restart_status(duplex, status);
     } else if (duplex->answer.is_whole) {
+        duplex->renewals = 0;
         duplex->events.on_message(duplex->context, yr_gather_message(&duplex->answer));
     }
 }
@@ -99,6 +100,12 @@ static void on_end(void *context, const yr_grpc_end *end)
     yurpc_error *error =
         yr_error_new(status, end->is_remote ? end->code : -1, "%s",
                      end->code == YR_GRPC_OK ? "etcd ended the stream" : end->message);
+    if (end->is_remote && end->code != YR_GRPC_OK &&
+        yr_etcd_verdict_of_end(end->code, end->message).remedy == YR_REMEDY_LOG_IN) {
+        duplex->is_exchanged = duplex->renewals < YR_ETCD_RENEWALS_MAX &&
+                               yr_auth_renew(&duplex->client->auth, duplex->generation, true);
+        duplex->renewals++;
+    }
     bool is_refusal = status == YURPC_UNAVAILABLE && end->is_remote && end->code != YR_GRPC_OK;
     if (is_refusal && duplex->channel == yr_link_channel(link)) {
         yr_link_suspect(link, false); /* for example "no leader": another member may have one */
@@ -110,12 +117,16 @@ static void on_end(void *context, const yr_grpc_end *end)
 static void duplex_open(yr_duplex *duplex)
 {
     static const yr_grpc_events events = {on_part, on_end};
-    static const yr_grpc_header has_leader = {"hasleader", "true", false};
+    const yr_auth *auth = &duplex->client->auth;
+    yr_grpc_header headers[2] = {{"hasleader", "true", false}};
     yr_grpc_channel *channel = yr_link_channel(&duplex->client->link);
-    if (!duplex->is_wanted || duplex->is_held || duplex->grpc != NULL || channel == NULL) {
+    if (!duplex->is_wanted || duplex->is_held || duplex->grpc != NULL || channel == NULL ||
+        !yr_auth_is_ready(auth)) {
         return;
     }
-    yr_grpc_request request = {.path = duplex->path, .headers = &has_leader, .header_count = 1};
+    yr_grpc_request request = {.path = duplex->path,
+                               .headers = headers,
+                               .header_count = yr_auth_add_header(auth, headers, 1)};
     yr_gather_deinit(&duplex->answer);
     yurpc_status status =
         yr_grpc_channel_call(channel, &request, &events, duplex, &duplex->grpc);
@@ -125,6 +136,8 @@ static void duplex_open(yr_duplex *duplex)
         return;
     }
     duplex->is_broken = false;
+    duplex->is_exchanged = false;
+    duplex->generation = auth->generation;
     duplex->channel = channel;
     duplex->opened_ms = yr_io_now_ms(duplex->client->io);
     duplex->events.on_open(duplex->context);
@@ -186,12 +199,24 @@ void yr_duplex_release(yr_duplex *duplex)
     }
 }
 
+bool yr_duplex_exchange(yr_duplex *duplex, bool is_certain, const yurpc_error *error)
+{
+    yr_auth *auth = &duplex->client->auth;
+    if (duplex->grpc == NULL || !yr_auth_renew(auth, duplex->generation, is_certain)) {
+        return false;
+    }
+    duplex->is_exchanged = true;
+    yr_duplex_restart(duplex, error);
+    return true;
+}
+
 void yr_duplex_on_up(yr_duplex *duplex)
 {
-    if (duplex->grpc != NULL) { /* on a channel that is to be left */
+    bool is_left = duplex->channel != yr_link_channel(&duplex->client->link);
+    if (duplex->grpc != NULL && is_left) {
         restart_status(duplex, YURPC_UNAVAILABLE);
         open_after(duplex, 0);
-    } else if (!yr_timer_is_running(&duplex->timer)) {
+    } else if (duplex->grpc == NULL && !yr_timer_is_running(&duplex->timer)) {
         duplex_open(duplex);
     }
 }

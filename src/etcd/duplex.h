@@ -1,10 +1,10 @@
 /*
  * A stream in both directions that is opened again whenever it ends, as long as it is wanted.
  *
- * It carries `hasleader: true`, so that a member which is cut off from its cluster ends it
- * instead of staying silent. A stream that ends soon is reopened after a pause (exponential
- * backoff, full jitter). That it ended in order (status 0) is no success, but a reason to
- * reopen it.
+ * It carries the token, if there is one, and `hasleader: true`, so that a member which is cut
+ * off from its cluster ends it instead of staying silent. A stream that ends soon is reopened
+ * after a pause (exponential backoff, full jitter). That it ended in order (status 0) is no
+ * success, but a reason to reopen it.
  */
 #ifndef YR_ETCD_DUPLEX_H
 #define YR_ETCD_DUPLEX_H
@@ -34,9 +34,12 @@ typedef struct yr_duplex {
     yr_duplex_events events;
     void *context;
     bool is_wanted;
-    bool is_held;       /* not to be opened yet */
-    bool is_broken;     /* sending failed: to be closed */
-    yr_grpc_call *grpc; /* NULL: not open */
+    bool is_held;        /* not to be opened yet */
+    bool is_broken;      /* sending failed: to be closed */
+    bool is_exchanged;   /* it was closed because its token is no good, and another one comes */
+    yr_grpc_call *grpc;  /* NULL: not open */
+    uint64_t generation; /* of the token it was opened with */
+    unsigned renewals;   /* times in a row that etcd ended it because of the token */
     const yr_grpc_channel *channel;
     int64_t opened_ms;
     yr_gather answer;
@@ -71,7 +74,13 @@ void yr_duplex_fail(yr_duplex *duplex);
 /* End what is open because of @p error, and open it again. */
 void yr_duplex_restart(yr_duplex *duplex, const yurpc_error *error);
 
-/* There is a new channel, which the stream may use from now on. */
+/*
+ * It was told, for certain or perhaps, that its token is no good. True: it is, or will be,
+ * opened again with another one, and on_cut was called. False: that is no use.
+ */
+bool yr_duplex_exchange(yr_duplex *duplex, bool is_certain, const yurpc_error *error);
+
+/* There is a channel, and a token if one is needed, which the stream may use from now on. */
 void yr_duplex_on_up(yr_duplex *duplex);
 
 /* There is no channel any more. */

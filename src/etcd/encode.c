@@ -30,6 +30,24 @@ static yurpc_status pack(const ProtobufCMessage *message, yr_buf *out)
     return status;
 }
 
+/* The same for texts. */
+static char *text(const char *borrowed)
+{
+    union {
+        const char *in;
+        char *out;
+    } text = {.in = borrowed};
+    return text.out;
+}
+
+yurpc_status yr_encode_authenticate(const char *username, const char *password, yr_buf *out)
+{
+    Etcdserverpb__AuthenticateRequest message = ETCDSERVERPB__AUTHENTICATE_REQUEST__INIT;
+    message.name = text(username);
+    message.password = text(password);
+    return pack(&message.base, out);
+}
+
 /* ---- Which keys ---- */
 
 typedef struct key_span {

@@ -24,6 +24,10 @@ YURPC_NODISCARD yurpc_status yr_encode_lease_keepalive(int64_t id, yr_buf *out);
 YURPC_NODISCARD yurpc_status yr_encode_watch_create(int64_t watch_id, int64_t start_revision,
                                                     const yr_etcd_watch_options *options,
                                                     yr_buf *out);
+/* @p out is to be wiped; nothing else holds the password afterwards. */
+YURPC_NODISCARD yurpc_status yr_encode_authenticate(const char *username, const char *password,
+                                                    yr_buf *out);
+
 YURPC_NODISCARD yurpc_status yr_encode_watch_cancel(int64_t watch_id, yr_buf *out);
 YURPC_NODISCARD yurpc_status yr_encode_watch_progress(yr_buf *out);
 

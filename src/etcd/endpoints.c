@@ -227,6 +227,14 @@ void yr_endpoints_deinit(yr_endpoints *endpoints)
     memset(endpoints, 0, sizeof *endpoints);
 }
 
+bool yr_endpoint_is_private(const yr_endpoint *endpoint)
+{
+    const char *host = endpoint->host;
+    bool is_ipv4 = strspn(host, "0123456789.") == strlen(host);
+    return endpoint->is_tls || strcmp(host, "localhost") == 0 || strcmp(host, "::1") == 0 ||
+           (is_ipv4 && strncmp(host, "127.", 4) == 0);
+}
+
 const yr_endpoint *yr_endpoints_first(const yr_endpoints *endpoints)
 {
     return &endpoints->items[endpoints->order[0]];

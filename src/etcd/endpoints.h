@@ -40,6 +40,9 @@ YURPC_NODISCARD yurpc_status yr_endpoints_init(yr_endpoints *endpoints, const ch
 
 void yr_endpoints_deinit(yr_endpoints *endpoints);
 
+/* Whether what is said to it cannot be overheard on the way: by TLS, or on this machine. */
+bool yr_endpoint_is_private(const yr_endpoint *endpoint);
+
 /* The one to try. */
 const yr_endpoint *yr_endpoints_first(const yr_endpoints *endpoints);
 

@@ -36,7 +36,9 @@ typedef struct yr_etcd_watch yr_etcd_watch;
 typedef struct yr_etcd_events {
     /*
      * The connection came (error NULL) or went. Only changes are reported; a client begins as
-     * gone. An endpoint that cannot be reached at first is reported once, too. May be NULL.
+     * gone. An endpoint that cannot be reached at first is reported once, too. A user whom etcd
+     * refuses has no connection; each such refusal (YURPC_UNAUTHENTICATED) that follows a
+     * success or another failure is reported. May be NULL.
      */
     void (*on_connection)(void *context, bool is_connected, const yurpc_error *error);
 
@@ -59,11 +61,17 @@ typedef struct yr_etcd_options {
     int64_t connect_timeout_ms; /* one attempt, up to etcd's first answer; 0: the default */
     int64_t timeout_ms; /* of calls that name none, and of each attempt of a call; 0: default */
     yr_log log;
+
+    /* Who we are; NULL: nobody. With one of the two below, and they with it. */
+    const char *username;
+    const char *password;
+    const char *password_file; /* read at each login; see base/secret.h for what it must be */
 } yr_etcd_options;
 
 /*
  * A new client, which begins to connect. YURPC_INVALID with what is wrong with the endpoints
- * and what would be right; the errors of yr_tls_new(); YURPC_NO_MEMORY. @p events is copied.
+ * and what would be right, or with the user; YURPC_IO: the password file; the errors of
+ * yr_tls_new(); YURPC_NO_MEMORY. @p events is copied.
  */
 YURPC_NODISCARD yurpc_status yr_etcd_new(yr_io *io, const yr_etcd_options *options,
                                          const yr_etcd_events *events, void *context,

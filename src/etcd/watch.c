@@ -119,12 +119,18 @@ void yr_watch_refused(yr_etcd_watch *watch, const yr_watch_message *message)
         return;
     }
     const char *reason = message->reason;
-    yurpc_status status =
-        reason[0] == '\0' ? YURPC_REMOTE : yr_etcd_verdict_of_reason(reason).status;
-    yurpc_error *error = yr_error_new(status, -1, "etcd ended the watch: %s",
+    yr_etcd_verdict verdict = {YURPC_REMOTE, true, YR_REMEDY_NONE};
+    if (reason[0] != '\0') {
+        verdict = yr_etcd_verdict_of_reason(reason);
+    }
+    yurpc_error *error = yr_error_new(verdict.status, -1, "etcd ended the watch: %s",
                                       reason[0] == '\0' ? "it gave no reason" : reason);
-    if (status == YURPC_UNAVAILABLE || status == YURPC_TIMEOUT) {
+    bool is_certain = verdict.status == YURPC_UNAUTHENTICATED;
+    if (verdict.remedy == YR_REMEDY_RETRY) {
         yr_duplex_restart(&watch->hub->stream, error); /* it passes: take all up again */
+        yurpc_error_free(error);
+    } else if (verdict.remedy == YR_REMEDY_LOG_IN && watch->renewals++ < YR_ETCD_RENEWALS_MAX &&
+               yr_duplex_exchange(&watch->hub->stream, is_certain, error)) {
         yurpc_error_free(error);
     } else {
         yr_watch_end(watch, 0, error);
@@ -136,6 +142,7 @@ void yr_watch_created(yr_etcd_watch *watch, const yr_watch_message *message)
     yr_watch_hub *hub = watch->hub;
     int64_t revision = message->header.revision;
     watch->is_open = true;
+    watch->renewals = 0;
     if (watch->next_revision == 0) {
         watch->next_revision = revision + 1;
     }

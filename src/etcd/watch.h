@@ -32,6 +32,7 @@ struct yr_etcd_watch {
     bool is_open;            /* etcd has it, on this stream */
     bool is_stale;
     bool is_ending;
+    unsigned renewals;    /* times in a row that it was refused because of the token */
     yr_watch_parts parts; /* of a fragmented revision */
 };
 

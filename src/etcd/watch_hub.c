@@ -158,16 +158,24 @@ static void for_each_watch(yr_watch_hub *hub, void (*visit)(yr_etcd_watch *, con
     hub->cursor = NULL;
 }
 
+static void visit_cut(yr_etcd_watch *watch, const void *context)
+{
+    if (!watch->is_open) {
+        yr_watch_report_stale(watch, true, context);
+    }
+}
+
 /* The connection lives, but a watch on this stream would be deaf for ever. */
 static void on_creation_due(void *context)
 {
     yr_watch_hub *hub = context;
-    if (yr_list_is_empty(&hub->creating)) {
-        return;
-    }
     yurpc_error *error = yr_error_new(
         YURPC_UNAVAILABLE, -1, "etcd did not take up a watch within %d ms", YR_WATCH_CREATE_MS);
-    yr_duplex_restart(&hub->stream, error);
+    if (!yr_duplex_is_open(&hub->stream)) {
+        for_each_watch(hub, visit_cut, error);
+    } else if (!yr_list_is_empty(&hub->creating)) {
+        yr_duplex_restart(&hub->stream, error);
+    }
     yurpc_error_free(error);
 }
 
@@ -271,11 +279,6 @@ static void on_message(void *context, yurpc_bytes bytes)
     hub_dispatch(hub, message);
 }
 
-static void visit_cut(yr_etcd_watch *watch, const void *context)
-{
-    yr_watch_report_stale(watch, true, context);
-}
-
 static void on_cut(void *context, const yurpc_error *error)
 {
     yr_watch_hub *hub = context;
@@ -286,7 +289,24 @@ static void on_cut(void *context, const yurpc_error *error)
         watch_at(node)->is_open = false;
         yr_watch_parts_deinit(&watch_at(node)->parts);
     }
-    for_each_watch(hub, visit_cut, error);
+    if (hub->stream.is_exchanged) {
+        yr_timer_start(hub->client->io, &hub->creation_timer, YR_WATCH_CREATE_MS);
+    } else {
+        for_each_watch(hub, visit_cut, error);
+    }
+}
+
+void yr_watch_hub_on_refused(yr_watch_hub *hub, const yurpc_error *error)
+{
+    if (!yr_duplex_is_open(&hub->stream)) {
+        for_each_watch(hub, visit_cut, error);
+    }
+}
+
+yurpc_bytes yr_watch_hub_some_key(const yr_watch_hub *hub)
+{
+    return yr_list_is_empty(&hub->watches) ? yr_bytes(NULL, 0)
+                                           : watch_at(hub->watches.next)->options.key;
 }
 
 /* ---- From outside ---- */

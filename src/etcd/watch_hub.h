@@ -7,6 +7,9 @@
  * empty. Older events than that are dropped: servers are known to send some twice, or again
  * after a partition.
  *
+ * When the token of the stream is no good any more, it is opened again with another one. Its
+ * watches are not called stale for that, unless it takes YR_WATCH_CREATE_MS.
+ *
  * Before a stream is opened on a new connection, a linearizable read shows whether the store
  * is still the one we know (see history.h): etcd accepts a watch from a revision that is to
  * come, and stays silent.
@@ -33,7 +36,7 @@ typedef struct yr_watch_hub {
     yr_list creating; /* in the order in which etcd will answer */
     int64_t last_id;
     yr_timer progress_timer;
-    yr_timer creation_timer; /* runs while a create request is not answered */
+    yr_timer creation_timer; /* while a create request is not answered, or a token comes */
     yr_list *cursor;         /* the next watch to be visited; NULL: none are */
     const yr_etcd_watch
         *delivering; /* whose callback runs; NULL when it was stopped in there */
@@ -49,6 +52,12 @@ void yr_watch_hub_on_regressed(yr_watch_hub *hub, int64_t revision);
 
 /* The store is known to be at @p revision: watches from later on wait for what was lost. */
 void yr_watch_hub_on_checked(yr_watch_hub *hub, int64_t revision);
+
+/* The user is refused: watches that waited for another token are cut off. */
+void yr_watch_hub_on_refused(yr_watch_hub *hub, const yurpc_error *error);
+
+/* A key that is watched; borrowed; empty: there is none. */
+yurpc_bytes yr_watch_hub_some_key(const yr_watch_hub *hub);
 
 /* ---- For watch.c ---- */
 

@@ -504,6 +504,7 @@ static yurpc_status call_new(yr_grpc_conn *conn, const yr_grpc_request *request,
         return YURPC_NO_MEMORY;
     }
     call->conn = conn;
+    call->is_secret = request->is_secret;
     yr_list_init(&call->link);
     yr_list_init(&call->resume_link);
     yr_buf_init(&call->out, (size_t)2 * YR_GRPC_SEND_QUEUE_MAX);

@@ -78,6 +78,7 @@ yurpc_status yr_grpc_head_new(const char *authority, bool is_tls,
     if (head == NULL) {
         return YURPC_NO_MEMORY;
     }
+    head->size = sizeof *head + fields_size + text_len;
     char *text = (char *)head + sizeof *head + fields_size;
     nghttp2_nv *fields = head->fields;
     *fields++ = field(":method", "POST", false);
@@ -99,7 +100,10 @@ yurpc_status yr_grpc_head_new(const char *authority, bool is_tls,
 
 void yr_grpc_head_free(yr_grpc_head *head)
 {
-    yr_free(head);
+    if (head != NULL) {
+        explicit_bzero(head, head->size);
+        yr_free(head);
+    }
 }
 
 void yr_grpc_head_set_timeout(yr_grpc_head *head, int64_t timeout_ms)

@@ -13,6 +13,7 @@ enum { YR_GRPC_TIMEOUT_SIZE = 12 }; /* bytes of a grpc-timeout with its NUL */
 typedef struct yr_grpc_head {
     char timeout[YR_GRPC_TIMEOUT_SIZE];
     size_t count;
+    size_t size;         /* of all of it */
     nghttp2_nv fields[]; /* room for a timeout; the strings follow */
 } yr_grpc_head;
 
@@ -24,7 +25,7 @@ YURPC_NODISCARD yurpc_status yr_grpc_head_new(const char *authority, bool is_tls
                                               const yr_grpc_request *request,
                                               yr_grpc_head **ret_head);
 
-/* NULL is allowed. */
+/* Overwrites what may be a secret. NULL is allowed. */
 void yr_grpc_head_free(yr_grpc_head *head);
 
 /* Add what is left of the deadline, at least 1 ms. Once. */

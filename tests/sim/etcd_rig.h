@@ -28,6 +28,9 @@ int sim_rig_set_up(void **state);
 int sim_rig_set_up_single(void **state); /* one member only */
 int sim_rig_tear_down(void **state);
 
+/* Close the client and open another one like @p options (the endpoints are the fake's). */
+void sim_rig_reopen(sim_rig *rig, const yr_etcd_options *options);
+
 /* Run until *@p flag, at most @p limit_ms. */
 bool sim_rig_wait(sim_rig *rig, const bool *flag, int64_t limit_ms);
 

@@ -1,6 +1,8 @@
 #include "etcd/status_table.h"
 #include "yr_test.h"
 
+#include <string.h>
+
 typedef struct known_end {
     int code;
     const char *text;
@@ -92,12 +94,55 @@ static void a_reason_may_spell_out_a_code(void **state)
     }
 }
 
+/* What helps follows from the status, except that a wrong password stays wrong. */
+static yr_remedy remedy_of(yurpc_status status)
+{
+    return status == YURPC_LEASE_LOST                               ? YR_REMEDY_GRANT
+           : status == YURPC_COMPACTED                              ? YR_REMEDY_LIST
+           : status == YURPC_UNAVAILABLE || status == YURPC_TIMEOUT ? YR_REMEDY_RETRY
+           : status == YURPC_UNAUTHENTICATED                        ? YR_REMEDY_LOG_IN
+                                                                    : YR_REMEDY_NONE;
+}
+
+static void each_status_has_its_remedy(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++) {
+        yr_etcd_verdict verdict = yr_etcd_verdict_of_end(ends[i].code, ends[i].text);
+        bool is_wrong_password = strstr(ends[i].text, "authentication failed") != NULL;
+        assert_int_equal(verdict.remedy,
+                         is_wrong_password ? YR_REMEDY_NONE : remedy_of(ends[i].status));
+    }
+    assert_int_equal(yr_etcd_verdict_of_end(3, "etcdserver: user name is empty").remedy,
+                     YR_REMEDY_LOG_IN);
+    assert_int_equal(yr_etcd_verdict_of_end(7, "etcdserver: permission denied").remedy,
+                     YR_REMEDY_NONE);
+}
+
+/* etcd 3.4.25 and later say of a watch whose token has expired that permission was denied. */
+static void a_watch_that_is_denied_may_want_another_token(void **state)
+{
+    (void)state;
+    static const char *const reasons[] = {
+        "rpc error: code = PermissionDenied desc = etcdserver: permission denied",
+        "etcdserver: permission denied",
+        "rpc error: code = Unauthenticated desc = etcdserver: invalid auth token",
+        "rpc error: code = InvalidArgument desc = etcdserver: user name is empty",
+        "rpc error: code = InvalidArgument desc = etcdserver: revision of auth store is old",
+    };
+    for (size_t i = 0; i < sizeof reasons / sizeof reasons[0]; i++) {
+        assert_int_equal(yr_etcd_verdict_of_reason(reasons[i]).remedy, YR_REMEDY_LOG_IN);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_known_end_has_its_status),
         cmocka_unit_test(no_code_of_a_failure_means_success),
         cmocka_unit_test(a_reason_may_spell_out_a_code),
+        cmocka_unit_test(each_status_has_its_remedy),
+        cmocka_unit_test(a_watch_that_is_denied_may_want_another_token),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
