@@ -31,7 +31,7 @@ static const struct {
     {YURPC_TIMEOUT, CLI_UNREACHABLE, "; does it run, and does -a name it?"},
     {YURPC_UNKNOWN_OUTCOME, CLI_UNREACHABLE, "; look with discover, then try again"},
     {YURPC_PROTOCOL, CLI_UNREACHABLE, "; does -a name a registry?"},
-    {YURPC_UNAUTHENTICATED, CLI_REFUSED, "; this version cannot log in yet"},
+    {YURPC_UNAUTHENTICATED, CLI_REFUSED, "; check --user and the password"},
     {YURPC_DENIED, CLI_REFUSED, "; the user needs more rights in the registry"},
     {YURPC_TLS, CLI_REFUSED, "; check the certificates"},
     {YURPC_EXISTS, CLI_CONFLICT, ""},

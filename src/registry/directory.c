@@ -251,6 +251,11 @@ static void on_stale(void *context, bool is_stale, const yurpc_error *error)
     }
 }
 
+static void on_refused(void *context, const yurpc_error *error)
+{
+    tell_waiters(context, yurpc_error_status(error), error); /* waiting does not help */
+}
+
 /* ---- The list from disk ---- */
 
 static yurpc_status publish_cached(void *context, const yr_cached_list *list)
@@ -337,7 +342,8 @@ static yurpc_status entry_new(yr_directory *directory, const char *service,
                               yr_entry **ret_entry)
 {
     yr_core *core = directory->core;
-    static const yr_follow_events events = {.on_facts = on_facts, .on_stale = on_stale};
+    static const yr_follow_events events = {
+        .on_facts = on_facts, .on_stale = on_stale, .on_refused = on_refused};
     static const yr_fallback_events fallback_events = {.publish = publish_cached,
                                                        .on_published = on_cached_published};
     yurpc_status status = YURPC_NO_MEMORY;

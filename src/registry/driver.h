@@ -135,6 +135,12 @@ typedef struct yr_follow_events {
      * Only changes are reported.
      */
     void (*on_stale)(void *context, bool is_stale, const yurpc_error *error);
+
+    /*
+     * The registry refuses to list (the user, for want of a right): no matter of time, though
+     * it is asked again. Each time. May be NULL.
+     */
+    void (*on_refused)(void *context, const yurpc_error *error);
 } yr_follow_events;
 
 /* What to follow: a service, or a span of its nodes (byte order, both inclusive). Copied. */

@@ -202,12 +202,6 @@ static yurpc_status open_driver(yr_io *io, const yr_driver_config *config,
     driver->context = context;
     driver->page_len = YR_ETCD_PAGE_LEN;
     driver->ttl_s = (config->ttl_ms + 999) / 1000;
-    if (config->username != NULL || config->password != NULL) {
-        yr_log_write(
-            &driver->log, YURPC_LOG_WARN, "etcd",
-            "a username or password is configured, but not used: this version does not "
-            "authenticate");
-    }
     yr_etcd_options options = {
         .endpoints = config->address,
         .tls = config->tls,
@@ -215,7 +209,10 @@ static yurpc_status open_driver(yr_io *io, const yr_driver_config *config,
             config->timeout_ms < 2000 ? config->timeout_ms : YR_ETCD_CONNECT_TIMEOUT_MS,
         .timeout_ms =
             config->timeout_ms < YR_ETCD_TIMEOUT_MS ? config->timeout_ms : YR_ETCD_TIMEOUT_MS,
-        .log = config->log};
+        .log = config->log,
+        .username = config->username,
+        .password = config->password,
+        .password_file = config->password_file};
     yurpc_status status =
         yr_etcd_new(io, &options, &client_events, driver, &driver->client, ret_error);
     if (status != YURPC_OK) {

@@ -89,6 +89,21 @@ static bool report_stale(yr_follow *follow, bool is_stale, const yurpc_error *er
     return true;
 }
 
+static bool report_refused(yr_follow *follow, const yurpc_error *error)
+{
+    if (follow->events.on_refused == NULL || yurpc_error_is_retriable(error)) {
+        return true;
+    }
+    follow->is_in_callback = true;
+    follow->events.on_refused(follow->context, error);
+    follow->is_in_callback = false;
+    if (follow->is_stopped) {
+        follow_free(follow);
+        return false;
+    }
+    return true;
+}
+
 /* False: not a node of this service, but something deeper or foreign. */
 static bool fill_fact(const yr_follow *follow, const yurpc_etcd_kv *kv, yr_fact_kind kind,
                       yr_fact *fact)
@@ -268,8 +283,8 @@ static void on_page(void *context, const yurpc_etcd_reply *reply, const yurpc_er
         yr_log_write(&follow->driver->log, YURPC_LOG_DEBUG, "etcd", "cannot list %s: %s",
                      follow->prefix, yurpc_error_text(error));
         list_later(follow);
-        if (!report_stale(follow, true, error)) {
-            return;
+        if (!report_stale(follow, true, error) || !report_refused(follow, error)) {
+            return; /* it was stopped */
         }
         return;
     }
