@@ -45,6 +45,13 @@ static uint64_t seal_of(yurpc_bytes file)
     return yr_siphash(seed, yr_bytes_after(file, YR_CACHE_HEAD_LEN));
 }
 
+void yr_cache_seal(yr_buf *file)
+{
+    YR_ASSERT(file->len >= YR_CACHE_HEAD_LEN);
+    put_number(file->data + BODY_LEN_AT, file->len - YR_CACHE_HEAD_LEN, 8);
+    put_number(file->data + SEAL_AT, seal_of(yr_bytes(file->data, file->len)), 8);
+}
+
 /* ---- Writing ---- */
 
 static yurpc_status put_text(yr_buf *file, yurpc_bytes text)
@@ -131,8 +138,7 @@ yurpc_status yr_cache_encode(const yr_cache_key *key, const yurpc_snapshot *snap
     memcpy(file->data + MAGIC_AT, magic, sizeof magic);
     put_number(file->data + VERSION_AT, VERSION, 4);
     put_number(file->data + COUNT_AT, count, 4);
-    put_number(file->data + BODY_LEN_AT, file->len - YR_CACHE_HEAD_LEN, 8);
-    put_number(file->data + SEAL_AT, seal_of(yr_bytes(file->data, file->len)), 8);
+    yr_cache_seal(file);
     return YURPC_OK;
 }
 

@@ -37,10 +37,15 @@ typedef struct yr_cache_key {
 YURPC_NODISCARD yurpc_status yr_cache_encode(const yr_cache_key *key,
                                              const yurpc_snapshot *snapshot, yr_buf *file);
 
+/* Set length and seal in the head of @p file to what its contents want: for whoever makes one
+ * up. */
+void yr_cache_seal(yr_buf *file);
+
 /*
  * Put what @p file lists into @p batch, which is empty, as a list. What cannot be read of one
  * instance leaves that one out. YURPC_INVALID: damaged, of another version, or another list's
- * (the text says which); YURPC_NO_MEMORY. On failure the batch is empty again.
+ * (the text says which); YURPC_TOO_LARGE: too many; YURPC_NO_MEMORY. On failure the batch is
+ * empty again.
  */
 YURPC_NODISCARD yurpc_status yr_cache_decode(const yr_cache_key *key, yurpc_bytes file,
                                              yr_batch *batch, yurpc_error **ret_error);
