@@ -97,13 +97,21 @@ static void slot_failed(yr_link_slot *slot, const yurpc_error *cause)
                                                        endpoint->name, text, hint));
 }
 
+/* Another member is tried at once. Where there is but one, all its clients have lost it, and
+ * would all come back at the same moment. */
+static int64_t spread_ms(const yr_link *link)
+{
+    uint64_t random = yr_io_random(link->options.io);
+    return link->endpoints.count > 1 ? 0 : (int64_t)(random % (YR_LINK_SPREAD_MS + 1));
+}
+
 /* The current channel is no longer for new calls. How soon to look for another? */
 static void reconnect(yr_link *link, int64_t up_ms)
 {
     link->failures = 0;
     if (now_ms(link) - up_ms >= YR_LINK_SETTLED_MS) {
         yr_backoff_reset(&link->backoff);
-        connect_after(link, 0);
+        connect_after(link, spread_ms(link));
     } else {
         connect_after(link, pause_ms(link));
     }

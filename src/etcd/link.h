@@ -5,7 +5,8 @@
  * is not etcd, a peer port, and a member of another cluster are found out before anything is
  * sent there. After a whole round of failed endpoints there is a pause (exponential backoff,
  * full jitter); so there is after a channel that lived only briefly, lest a server that hangs
- * up at once makes us spin.
+ * up at once makes us spin. After one that lived well another endpoint is tried at once, the
+ * same one within YR_LINK_SPREAD_MS.
  *
  * Another cluster than the one first met is refused, so that two are never mixed. But when
  * every endpoint belongs to one and the same other cluster, for a while, then ours was
@@ -23,6 +24,7 @@
 enum {
     YR_LINK_BACKOFF_MS = 100,
     YR_LINK_BACKOFF_MAX_MS = 5000,
+    YR_LINK_SPREAD_MS = 1000,             /* of coming back to the only endpoint */
     YR_LINK_SETTLED_MS = 5000,            /* a channel that lived as long was no failure */
     YR_LINK_DRAINING_MAX = 8,             /* channels that wait for their last calls */
     YR_LINK_SWEEP_MS = 500,               /* how often they are looked at */

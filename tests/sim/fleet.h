@@ -12,9 +12,9 @@
 #include "sim/sim_io.h"
 
 enum {
-    YR_FLEET_PROCESSES_MAX = 64, /* over the life of a fleet, dead ones included */
-    YR_FLEET_WANTED_MAX = 8,     /* registrations of a process */
-    YR_FLEET_FOLLOWED_MAX = 4,   /* services followed by a process */
+    YR_FLEET_PROCESSES_MAX = 240, /* over the life of a fleet, dead ones included */
+    YR_FLEET_WANTED_MAX = 8,      /* registrations of a process */
+    YR_FLEET_FOLLOWED_MAX = 4,    /* services followed by a process */
     YR_FLEET_TTL_MS = 3000,
     YR_FLEET_RECONCILE_MS = 15000,
     YR_FLEET_TOLD_MAX = 1024,

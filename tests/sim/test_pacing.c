@@ -1,0 +1,194 @@
+/* What many clients do together: never all at the same moment. */
+#include "sim/fleet.h"
+#include "yr_test.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define SERVICE "com.acme.UserService:1.0"
+
+enum {
+    SEEDS = 10,
+    CLIENTS = 200,
+    PROVIDERS = 50,
+    SETTLE_MS = 10000,
+    RECOVERY_MS = 10000,
+    HALF_SECOND_MS = 500,
+};
+
+/* The most requests of @p method that came within half a second since @p since_ms; all of them
+ * in @p ret_total. */
+static size_t peak(const yr_fleet *fleet, const char *method, int64_t since_ms,
+                   size_t *ret_total)
+{
+    static int64_t times[YR_FAKE_REQUESTS_MAX];
+    size_t count = 0;
+    size_t most = 0;
+    size_t first = 0;
+    for (size_t i = 0; i < yr_fake_etcd_request_count(fleet->etcd); i++) {
+        const yr_fake_request *request = yr_fake_etcd_request(fleet->etcd, i);
+        if (request->at_ms < since_ms || strcmp(request->method, method) != 0) {
+            continue;
+        }
+        times[count++] = request->at_ms;
+        while (times[first] + HALF_SECOND_MS <= times[count - 1]) {
+            first++;
+        }
+        most = count - first > most ? count - first : most;
+    }
+    *ret_total = count;
+    return most;
+}
+
+/* A fleet of clients that are connected, and have been for a while. */
+static yr_fleet *clients(uint64_t seed, size_t members)
+{
+    yr_fleet *fleet = yr_fleet_new(seed, false);
+    for (size_t i = 1; i < members; i++) {
+        yr_fleet_add_member(fleet);
+    }
+    static char names[CLIENTS][16];
+    for (size_t i = 0; i < CLIENTS; i++) {
+        (void)snprintf(names[i], sizeof names[i], "client-%zu", i);
+        yr_process_follow(yr_fleet_start(fleet, names[i]), SERVICE);
+    }
+    yr_sim_run_for(fleet->sim, SETTLE_MS);
+    return fleet;
+}
+
+/* The share, in percent, of the clients that came back within the same half second. */
+static size_t peak_of_reconnecting(yr_fleet *fleet, int64_t since_ms)
+{
+    size_t total = 0;
+    yr_sim_run_for(fleet->sim, RECOVERY_MS);
+    size_t most = peak(fleet, "Status", since_ms, &total);
+    assert_in_range(total, CLIENTS, CLIENTS + CLIENTS / 20);
+    return most * 100 / CLIENTS;
+}
+
+static void after_an_outage_of_ten_seconds_no_half_of_the_clients_comes_back_together(
+    void **state)
+{
+    (void)state;
+    size_t worst = 0;
+    for (uint64_t seed = 1; seed <= SEEDS; seed++) {
+        for (size_t members = 1; members <= 3; members += 2) {
+            yr_fleet *fleet = clients(seed, members);
+            yr_fake_etcd_stop(fleet->etcd);
+            yr_sim_run_for(fleet->sim, 10000);
+            int64_t since = yr_sim_now_ms(fleet->sim);
+            assert_ok(yr_fake_etcd_start(fleet->etcd));
+            size_t share = peak_of_reconnecting(fleet, since);
+            assert_in_range(share, 1, 50);
+            worst = share > worst ? share : worst;
+            yr_fleet_free(fleet);
+        }
+    }
+    printf("after 10 s: at most %zu %% of %d clients in half a second\n", worst, CLIENTS);
+}
+
+static void when_the_only_endpoint_restarts_its_clients_are_spread_over_a_second(void **state)
+{
+    (void)state;
+    size_t worst = 0;
+    for (uint64_t seed = 1; seed <= SEEDS; seed++) {
+        yr_fleet *fleet = clients(seed, 1);
+        int64_t since = yr_sim_now_ms(fleet->sim);
+        yr_fake_etcd_drop_connections(fleet->etcd);
+        size_t share = peak_of_reconnecting(fleet, since);
+        assert_in_range(share, 1, 65); /* half of a second is half of them, give or take */
+        worst = share > worst ? share : worst;
+        yr_fleet_free(fleet);
+    }
+    printf("at once: at most %zu %% of %d clients in half a second\n", worst, CLIENTS);
+}
+
+typedef struct stage {
+    yr_fleet *fleet;
+    yr_view *view;
+} stage;
+
+/* Providers with one instance each, and a consumer that sees them. */
+static stage providers(uint64_t seed)
+{
+    static char names[PROVIDERS][16];
+    stage made = {.fleet = yr_fleet_new(seed, false)};
+    made.view = yr_process_follow(yr_fleet_start(made.fleet, "consumer"), SERVICE);
+    for (size_t i = 0; i < PROVIDERS; i++) {
+        (void)snprintf(names[i], sizeof names[i], "provider-%zu", i);
+        yr_process_register(yr_fleet_start(made.fleet, names[i]), SERVICE, (uint16_t)(i + 1));
+    }
+    assert_null(yr_fleet_settle(made.fleet, SERVICE, SETTLE_MS));
+    yr_sim_run_for(made.fleet->sim, SETTLE_MS);
+    return made;
+}
+
+static void check_grants(const stage *scene, int64_t since_ms, size_t *worst)
+{
+    size_t total = 0;
+    assert_null(yr_fleet_settle(scene->fleet, SERVICE, RECOVERY_MS));
+    size_t most = peak(scene->fleet, "LeaseGrant", since_ms, &total);
+    assert_int_equal(total, PROVIDERS);
+    assert_in_range(most, 1, PROVIDERS / 2);
+    *worst = most > *worst ? most : *worst;
+    assert_int_equal(scene->view->downs, 0);
+}
+
+static void providers_whose_leases_were_all_revoked_come_back_one_after_the_other(void **state)
+{
+    (void)state;
+    size_t worst = 0;
+    for (uint64_t seed = 1; seed <= SEEDS; seed++) {
+        stage scene = providers(seed);
+        int64_t since = yr_sim_now_ms(scene.fleet->sim);
+        assert_int_equal(yr_fake_etcd_revoke_all(scene.fleet->etcd), PROVIDERS);
+        check_grants(&scene, since, &worst);
+        yr_fleet_free(scene.fleet);
+    }
+    printf("revoked: at most %zu of %d grants in half a second\n", worst, PROVIDERS);
+}
+
+static void providers_of_a_wiped_registry_come_back_one_after_the_other(void **state)
+{
+    (void)state;
+    size_t worst = 0;
+    for (uint64_t seed = 1; seed <= SEEDS; seed++) {
+        stage scene = providers(seed);
+        int64_t since = yr_sim_now_ms(scene.fleet->sim);
+        assert_ok(yr_fake_etcd_restart(scene.fleet->etcd, true));
+        check_grants(&scene, since, &worst);
+        yr_fleet_free(scene.fleet);
+    }
+    printf("wiped: at most %zu of %d grants in half a second\n", worst, PROVIDERS);
+}
+
+static void an_interruption_that_is_jittered_costs_no_lease_and_no_event(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= SEEDS; seed++) {
+        stage scene = providers(seed);
+        int64_t since = yr_sim_now_ms(scene.fleet->sim);
+        for (int i = 0; i < 3; i++) {
+            yr_fake_etcd_drop_connections(scene.fleet->etcd);
+            yr_sim_run_for(scene.fleet->sim, RECOVERY_MS);
+        }
+        assert_int_equal(yr_fake_etcd_count_requests(scene.fleet->etcd, "LeaseGrant", since),
+                         0);
+        assert_int_equal(scene.view->downs + scene.view->changes, 0);
+        assert_null(yr_fleet_settle(scene.fleet, SERVICE, 1));
+        yr_fleet_free(scene.fleet);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(
+            after_an_outage_of_ten_seconds_no_half_of_the_clients_comes_back_together),
+        cmocka_unit_test(when_the_only_endpoint_restarts_its_clients_are_spread_over_a_second),
+        cmocka_unit_test(providers_whose_leases_were_all_revoked_come_back_one_after_the_other),
+        cmocka_unit_test(providers_of_a_wiped_registry_come_back_one_after_the_other),
+        cmocka_unit_test(an_interruption_that_is_jittered_costs_no_lease_and_no_event),
+    };
+    return cmocka_run_group_tests_name("pacing", tests, NULL, NULL);
+}
