@@ -237,8 +237,7 @@ yurpc_status yr_etcd_new(yr_io *io, const yr_etcd_options *options,
                                                               : YR_ETCD_CONNECT_TIMEOUT_MS,
                                     .log = options->log,
                                     .history = &client->history};
-    yurpc_status status =
-        yr_auth_init(&client->auth, client, options, &auth_events, ret_error);
+    yurpc_status status = yr_auth_init(&client->auth, client, options, &auth_events, ret_error);
     if (status == YURPC_OK) {
         status = yr_link_init(&client->link, &link_options, &link_events, client, ret_error);
     }
