@@ -1,7 +1,7 @@
 # Thin on purpose: scripts/setup installs what is needed, CMake's presets do the rest.
 PREFIX ?= /usr/local
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test faults lint fuzz coverage bench install format clean
+.PHONY: help setup build demo test faults mutants lint fuzz coverage bench install format clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

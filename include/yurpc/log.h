@@ -20,7 +20,10 @@ typedef enum yurpc_log_level {
 /**
  * Receives one message.
  *
- * Called on the loop thread. Must not block, and must not call back into the handle.
+ * A registry handle calls it on a thread of its own, one line at a time, so that it may take
+ * its time: lines that find a thousand others waiting are dropped and counted. A host-driven
+ * handle calls it inside its step, and an etcd client on its loop: there it must not block, and
+ * must not call back. Warnings about the configuration come during the opening call.
  *
  * @param context    What was given with the hook.
  * @param level      How much it matters.

@@ -8,8 +8,8 @@
  * closed. Discovery is in service.h.
  *
  * Threads: any function may be called from any thread and from callbacks. In the callbacks of a
- * host-driven handle, and in a log callback, a blocking call returns YURPC_WOULD_DEADLOCK. In a
- * child of fork() each call returns YURPC_FORKED, and closing only forgets.
+ * host-driven handle a blocking call returns YURPC_WOULD_DEADLOCK. In a child of fork()
+ * each call returns YURPC_FORKED, and closing only forgets.
  */
 #ifndef YURPC_REGISTRY_H
 #define YURPC_REGISTRY_H
@@ -45,7 +45,7 @@ typedef struct yurpc_registry_config {
     uint32_t ttl_s; /**< of the lease: 5 … 86400 seconds; default 30 */
     const char *file;          /**< an application.properties; NULL: YURPC_CONFIG, or none */
     bool is_host_driven;       /**< no thread: the program calls yurpc_registry_step() */
-    yurpc_log_fn *log;         /**< NULL: silent */
+    yurpc_log_fn *log;         /**< NULL: silent; see log.h for its thread */
     void *log_context;         /**< given to @c log */
     yurpc_log_level log_level; /**< messages above it are not made; YURPC_LOG_ERROR is 0 */
     const char *password_file; /**< instead of a password: read anew at each login */

@@ -135,6 +135,7 @@ static void on_close(void *context);
 static void handle_free(yurpc_registry *handle)
 {
     yr_executor_unref(handle->executor);
+    yr_log_relay_free(handle->log_relay, -1);
     yr_free(handle->address);
     yr_free(handle);
 }
@@ -143,7 +144,8 @@ static yurpc_status open_with(const yr_config *config, yurpc_registry **ret_regi
                               yurpc_error **ret_error)
 {
     yurpc_status status = YURPC_OK;
-    opening wanted = {.config = config, .ops = yr_driver_find(config->registry)};
+    yr_config settled = *config;
+    opening wanted = {.config = &settled, .ops = yr_driver_find(config->registry)};
     if (wanted.ops == NULL) {
         return yr_error_set(ret_error, YURPC_INVALID, -1,
                             "'%s' is not a registry: use one of %s", config->registry,
@@ -165,6 +167,13 @@ static yurpc_status open_with(const yr_config *config, yurpc_registry **ret_regi
     handle->is_host_driven = config->is_host_driven;
     yr_list_init(&handle->services);
     yr_task_init(&handle->close_task, on_close, handle);
+    if (settled.log.fn != NULL && !settled.is_host_driven) {
+        status = yr_log_relay_new(&settled.log, &handle->log_relay);
+        if (status != YURPC_OK) {
+            goto fail;
+        }
+        settled.log = yr_log_relay_log(handle->log_relay);
+    }
     status = yr_loop_new(!config->is_host_driven, &handle->loop, ret_error);
     if (status != YURPC_OK) {
         goto fail;
@@ -224,6 +233,12 @@ static void on_close(void *context)
     yr_registry_close(handle->core, on_closed, handle);
 }
 
+static int64_t left_ms(int64_t end_ms)
+{
+    int64_t left = end_ms - yr_loop_clock_ms();
+    return left > 0 ? left : 0;
+}
+
 void yurpc_registry_close(yurpc_registry *registry)
 {
     if (registry == NULL) {
@@ -232,6 +247,7 @@ void yurpc_registry_close(yurpc_registry *registry)
     if (yr_loop_is_forked(registry->loop)) {
         yr_loop_free(registry->loop); /* frees only what is safe in a child */
         registry->executor = NULL;    /* it may be locked for ever, as the parent left it */
+        registry->log_relay = NULL;
         handle_free(registry);
         return;
     }
@@ -248,11 +264,13 @@ void yurpc_registry_close(yurpc_registry *registry)
         return;
     }
     if (is_posted && yr_loop_wait(loop, &closed) == YURPC_OK) {
+        int64_t end_ms = begun_ms + YR_CLOSE_MS;
         if (registry->executor != NULL && !registry->is_host_driven) {
-            int64_t left_ms = YR_CLOSE_MS - (yr_loop_clock_ms() - begun_ms);
-            yr_executor_finish(registry->executor, left_ms > 0 ? left_ms : 0);
+            yr_executor_finish(registry->executor, left_ms(end_ms));
         }
         yr_loop_free(loop);
+        yr_log_relay_free(registry->log_relay, left_ms(end_ms));
+        registry->log_relay = NULL;
         handle_free(registry);
     }
     yr_wait_deinit(&closed);

@@ -9,6 +9,7 @@
 
 #include "net/loop.h"
 #include "registry/executor.h"
+#include "registry/log_relay.h"
 #include "registry/registry.h"
 
 struct yurpc_registry {
@@ -16,8 +17,9 @@ struct yurpc_registry {
     char *address; /* as configured; NULL: the driver's default */
     yr_loop *loop;
     yr_registry *core;
-    yr_executor *executor; /* the loop's; NULL until the first callback is wanted */
-    yr_list services;      /* the loop's: what users hold */
+    yr_executor *executor;   /* the loop's; NULL until the first callback is wanted */
+    yr_log_relay *log_relay; /* NULL: no log, or the host's own step writes it */
+    yr_list services;        /* the loop's: what users hold */
     int64_t timeout_ms;
     bool is_host_driven;
     yr_task close_task;

@@ -243,7 +243,7 @@ static void settle(world *w)
     yr_batch_result result;
     yurpc_snapshot *next = NULL;
     model_settle(w);
-    require(yr_batch_settle(&w->batch, w->snapshot, &result) == YURPC_OK);
+    require(yr_batch_settle(&w->batch, w->snapshot, NULL, &result) == YURPC_OK);
     require(yr_snapshot_apply(w->snapshot, result.changes, result.count, false, &next) ==
             YURPC_OK);
     check_told(w->snapshot, next);

@@ -222,6 +222,52 @@ static void leaving_from_the_callback_is_told_no_more(void **state)
     assert_int_equal(atomic_load(&self.calls), 1);
 }
 
+/* ---- The log ---- */
+
+typedef struct blocked_sink {
+    sem_t entered;
+    sem_t go_on;
+    atomic_bool is_open;
+} blocked_sink;
+
+static void block_on_line(void *context, yurpc_log_level level, const char *component,
+                          const char *text)
+{
+    blocked_sink *self = context;
+    (void)level;
+    (void)component;
+    (void)text;
+    if (!atomic_load(&self->is_open)) {
+        assert_int_equal(sem_post(&self->entered), 0);
+        assert_int_equal(sem_wait(&self->go_on), 0);
+    }
+}
+
+static void a_log_that_blocks_stops_nothing(void **state)
+{
+    (void)state;
+    static blocked_sink sink;
+    assert_int_equal(sem_init(&sink.entered, 0, 0), 0);
+    assert_int_equal(sem_init(&sink.go_on, 0, 0), 0);
+    yurpc_registry_config config = YURPC_REGISTRY_CONFIG_INIT;
+    config.registry = "local";
+    config.address = path;
+    config.timeout_ms = PATIENCE_MS;
+    config.log = block_on_line;
+    config.log_context = &sink;
+    config.log_level = YURPC_LOG_DEBUG;
+    yurpc_registry *registry = NULL;
+    assert_ok(yurpc_registry_open(&config, &registry, NULL));
+    assert_int_equal(sem_wait(&sink.entered), 0);
+    yurpc_instance_spec spec = spec_of(1);
+    yurpc_registration *registration = NULL;
+    assert_ok(yurpc_registry_register(registry, &spec, NULL, &registration, NULL));
+    assert_ok(yurpc_registration_unregister(registration, NULL));
+    atomic_store(&sink.is_open, true);
+    assert_int_equal(sem_post(&sink.go_on), 0);
+    yurpc_registry_close(registry);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -231,6 +277,7 @@ int main(void)
         cmocka_unit_test(unregistering_returns_when_its_last_state_was_told),
         cmocka_unit_test(closing_is_bounded_though_a_callback_hangs_which_is_then_the_last),
         cmocka_unit_test(leaving_from_the_callback_is_told_no_more),
+        cmocka_unit_test(a_log_that_blocks_stops_nothing),
     };
     return cmocka_run_group_tests_name("handle callbacks", tests, make_directory,
                                        remove_directory);
