@@ -11,6 +11,7 @@
  */
 typedef struct yr_watch_creation {
     yr_list node;
+    int64_t id;           /* that was asked for */
     yr_etcd_watch *watch; /* NULL: stopped */
 } yr_watch_creation;
 

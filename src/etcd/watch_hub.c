@@ -36,6 +36,7 @@ static void watch_send_create(yr_etcd_watch *watch)
 {
     yr_buf message;
     yr_buf_init(&message, YR_ETCD_REQUEST_MAX);
+    watch->creation->id = watch->id;
     yr_list_append(&watch->hub->creating, &watch->creation->node);
     if (!yr_timer_is_running(&watch->hub->creation_timer)) {
         yr_timer_start(watch->hub->client->io, &watch->hub->creation_timer, YR_WATCH_CREATE_MS);
@@ -179,9 +180,35 @@ static void on_creation_due(void *context)
     yurpc_error_free(error);
 }
 
+/* etcd answers in order: what was asked for before @p id, and is not answered, never will be.
+ */
+static bool is_overtaken(const yr_watch_hub *hub, int64_t id)
+{
+    yr_list *first = hub->creating.next;
+    for (yr_list *node = first; node != &hub->creating; node = node->next) {
+        if (YR_CONTAINER_OF(node, yr_watch_creation, node)->id == id) {
+            return node != first;
+        }
+    }
+    return false;
+}
+
+static void give_up_deaf_stream(yr_watch_hub *hub)
+{
+    yurpc_error *error =
+        yr_error_new(YURPC_UNAVAILABLE, -1,
+                     "etcd did not take up a watch, but one that was asked for later");
+    yr_duplex_restart(&hub->stream, error);
+    yurpc_error_free(error);
+}
+
 /* The answer to the oldest open create request. */
 static void creation_answered(yr_watch_hub *hub, const yr_watch_message *message)
 {
+    if (is_overtaken(hub, message->watch_id)) {
+        give_up_deaf_stream(hub);
+        return;
+    }
     yr_list *node = yr_list_take_first(&hub->creating);
     if (yr_list_is_empty(&hub->creating)) {
         yr_timer_stop(hub->client->io, &hub->creation_timer);

@@ -265,6 +265,52 @@ static void after_a_compaction_the_list_is_read_at_once(void **state)
     yr_fleet_free(fleet);
 }
 
+/* ---- Watches ---- */
+
+/* D58: a list that succeeds is no success when the watch behind it is refused. */
+static void watches_refused_time_and_again_are_not_asked_for_without_pause(void **state)
+{
+    (void)state;
+    enum { COMPACTED_AT = 2 };
+    for (int64_t compacted = 0; compacted <= COMPACTED_AT; compacted += COMPACTED_AT) {
+        yr_fleet *fleet = yr_fleet_new(1, false);
+        yr_fake_rule rule = {.method = "Watch",
+                             .action = YR_FAKE_CANCEL,
+                             .number = compacted,
+                             .text = compacted > 0 ? "" : "etcdserver: permission denied"};
+        yr_fake_etcd_add_rule(fleet->etcd, &rule);
+        yr_process_follow(yr_fleet_start(fleet, "consumer"), SERVICE);
+        yr_sim_run_for(fleet->sim, LONG_MS);
+        assert_in_range(yr_fake_etcd_count_requests(fleet->etcd, "Range", 0), 5, 40);
+        yr_fake_etcd_clear_rules(fleet->etcd);
+        assert_null(yr_fleet_settle(fleet, SERVICE, RECOVERY_MS));
+        yr_fleet_free(fleet);
+    }
+}
+
+/* etcd answers in order: once a later one is answered, nobody waits for the earlier one. */
+static void a_watch_that_is_not_taken_up_makes_no_other_deaf(void **state)
+{
+    (void)state;
+    static const char other[] = "com.acme.OrderService:1.0";
+    yr_fleet *fleet = yr_fleet_new(1, false);
+    yr_process *consumer = yr_fleet_start(fleet, "consumer");
+    yr_sim_run_for(fleet->sim, SOON_MS);
+    yr_fake_rule rule = {.method = "Watch", .times = 1, .action = YR_FAKE_SILENT};
+    yr_fake_etcd_add_rule(fleet->etcd, &rule);
+    yr_view *first = yr_process_follow(consumer, SERVICE);
+    yr_sim_run_for(fleet->sim, SOON_MS);
+    yr_view *second = yr_process_follow(consumer, other);
+    yr_sim_run_for(fleet->sim, SOON_MS);
+    yr_process *provider = yr_fleet_start(fleet, "provider");
+    yr_process_register(provider, SERVICE, 1);
+    yr_process_register(provider, other, 2);
+    assert_true(yr_view_becomes(first, "10.0.0.1:1 ", SOON_MS));
+    assert_true(yr_view_becomes(second, "10.0.0.1:2 ", SOON_MS));
+    assert_int_equal(consumer->registry->core.counters.lists, 2);
+    yr_fleet_free(fleet);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -280,6 +326,8 @@ int main(void)
         cmocka_unit_test(what_changed_during_an_outage_is_no_repair),
         cmocka_unit_test(a_key_that_changes_hands_while_it_is_being_withdrawn_is_left_alone),
         cmocka_unit_test(after_a_compaction_the_list_is_read_at_once),
+        cmocka_unit_test(watches_refused_time_and_again_are_not_asked_for_without_pause),
+        cmocka_unit_test(a_watch_that_is_not_taken_up_makes_no_other_deaf),
     };
     return cmocka_run_group_tests_name("troubles", tests, NULL, NULL);
 }

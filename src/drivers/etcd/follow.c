@@ -13,6 +13,7 @@ enum {
     FACTS_MAX = 128, /* reported at once */
     BACKOFF_BASE_MS = 100,
     BACKOFF_CAP_MS = 5000,
+    SERIES_MS = 3 * BACKOFF_CAP_MS, /* failures that are farther apart are no series */
     LIST_TIMEOUT_MS = 10000,
     CONFIRM_MS = 5000,
 };
@@ -39,6 +40,8 @@ struct yr_follow {
     bool is_stopped;
     bool wants_list; /* as soon as the one under way is over */
     yr_backoff backoff;
+    int64_t
+        failed_at_ms; /* when the newest failure was; a success between may be half of one */
     yr_timer retry;
     yr_timer confirmation; /* by when a watch must have caught up */
 };
@@ -130,9 +133,14 @@ static void start_list(yr_follow *follow);
 
 static void list_later(yr_follow *follow)
 {
-    uint64_t random = yr_io_random(follow->driver->io);
-    yr_timer_start(follow->driver->io, &follow->retry,
-                   yr_backoff_next_ms(&follow->backoff, random));
+    yr_io *io = follow->driver->io;
+    int64_t now = yr_io_now_ms(io);
+    /* A list alone is no success: the server may refuse the watch behind it, time and again. */
+    if (now - follow->failed_at_ms > SERIES_MS) {
+        yr_backoff_reset(&follow->backoff);
+    }
+    follow->failed_at_ms = now;
+    yr_timer_start(io, &follow->retry, yr_backoff_next_ms(&follow->backoff, yr_io_random(io)));
 }
 
 static void on_changes(void *context, const yurpc_etcd_changes *changes)
@@ -190,7 +198,11 @@ static void on_canceled(void *context, const yurpc_error *error, int64_t compact
     yr_log_write(&follow->driver->log, YURPC_LOG_INFO, "etcd",
                  "the watch of %s ended (%s, compacted at %lld): listing again", follow->prefix,
                  yurpc_error_text(error), (long long)compact_revision);
-    if (yurpc_error_status(error) == YURPC_COMPACTED) {
+    int64_t now = yr_io_now_ms(follow->driver->io);
+    if (yurpc_error_status(error) == YURPC_COMPACTED &&
+        now - follow->failed_at_ms > SERIES_MS) {
+        follow->failed_at_ms = now; /* once at once; who says it again and again waits */
+        yr_backoff_reset(&follow->backoff);
         start_list(follow);
         return;
     }
@@ -222,7 +234,6 @@ static void list_ended(yr_follow *follow)
 {
     yr_free(follow->page_key);
     follow->page_key = NULL;
-    yr_backoff_reset(&follow->backoff);
     start_watch(follow);
     if (follow->wants_list) {
         yr_timer_start(follow->driver->io, &follow->retry, 0);
@@ -382,6 +393,7 @@ yurpc_status yr_etcd_driver_follow(yr_driver *driver, const yr_scope *scope,
     follow->events = *events;
     follow->context = context;
     follow->is_stale = true;
+    follow->failed_at_ms = yr_io_now_ms(driver->io) - SERIES_MS - 1;
     yr_backoff_init(&follow->backoff, BACKOFF_BASE_MS, BACKOFF_CAP_MS);
     yr_timer_init(&follow->retry, on_retry, follow);
     yr_timer_init(&follow->confirmation, on_unconfirmed, follow);
