@@ -1,7 +1,9 @@
 # Thin on purpose: scripts/setup installs what is needed, CMake's presets do the rest.
 PREFIX ?= /usr/local
+SEEDS ?= 10000
+FIRST ?=
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test faults mutants lint fuzz coverage bench install format clean
+.PHONY: help setup build demo test sim faults mutants lint fuzz coverage bench install format clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,6 +34,12 @@ faults: ## real faults at length: TTL 30 s, random runs of 90 s; prints what eac
 	@cmake --build --preset dev
 	@ctest --preset all -C long -L '^long$$' -V -Q -O build/faults.log; status=$$?; \
 	  grep -Eh 'MEASURED|SKIPPED|FAILED|tests passed' build/faults.log; exit $$status
+
+sim: ## random bad days in the simulated world: SEEDS=100000 of them, FIRST=4053: from there on
+	@scripts/setup test
+	@cmake --preset sim --log-level=WARNING
+	@cmake --build --preset sim
+	@build/sim/bin/test_sim_schedules $(if $(FIRST),--seeds $(FIRST) $(SEEDS),--fresh $(SEEDS))
 
 lint: ## clang-tidy over everything, then the rules that are tests
 	@scripts/setup test

@@ -8,6 +8,8 @@
 /* Atomic because tests set them while library threads allocate. */
 static _Atomic long fail_after = -1;
 static _Atomic long attempts = 0;
+static _Atomic bool is_counting = false;
+static _Atomic long blocks = 0;
 
 static bool may_allocate(void)
 {
@@ -18,19 +20,37 @@ static bool may_allocate(void)
     return atomic_fetch_add_explicit(&attempts, 1, memory_order_relaxed) < limit;
 }
 
+static void count(long more)
+{
+    if (atomic_load_explicit(&is_counting, memory_order_relaxed)) {
+        atomic_fetch_add_explicit(&blocks, more, memory_order_relaxed);
+    }
+}
+
 void yr_free(void *ptr)
 {
+    if (ptr != NULL) {
+        count(-1);
+    }
     free(ptr);
 }
 
 void *yr_realloc(void *ptr, size_t size)
 {
-    return may_allocate() ? realloc(ptr, size) : NULL;
+    void *memory = may_allocate() ? realloc(ptr, size) : NULL;
+    if (ptr == NULL && memory != NULL) {
+        count(1);
+    }
+    return memory;
 }
 
-void *yr_calloc(size_t count, size_t size)
+void *yr_calloc(size_t count_of, size_t size)
 {
-    return may_allocate() ? calloc(count, size) : NULL;
+    void *memory = may_allocate() ? calloc(count_of, size) : NULL;
+    if (memory != NULL) {
+        count(1);
+    }
+    return memory;
 }
 
 char *yr_strdup(const char *text)
@@ -56,4 +76,15 @@ void yr_mem_fail_after(long n)
 long yr_mem_attempts(void)
 {
     return atomic_load(&attempts);
+}
+
+void yr_mem_count_blocks(void)
+{
+    atomic_store(&blocks, 0);
+    atomic_store(&is_counting, true);
+}
+
+long yr_mem_blocks(void)
+{
+    return atomic_load(&blocks);
 }

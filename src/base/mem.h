@@ -28,4 +28,10 @@ void yr_mem_fail_after(long n);
 /* Number of allocations attempted since the last yr_mem_fail_after(). */
 long yr_mem_attempts(void);
 
+/* Test hook: count from now on what is allocated and freed; off by default, it costs time. */
+void yr_mem_count_blocks(void);
+
+/* Blocks allocated since then and not freed. */
+long yr_mem_blocks(void);
+
 #endif /* YR_BASE_MEM_H */

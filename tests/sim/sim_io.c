@@ -447,6 +447,25 @@ const char *yr_sim_host_name(const yr_sim_host *host)
     return host->name;
 }
 
+static size_t count_timers(const yr_heap_node *node)
+{
+    size_t count = 0;
+    for (; node != NULL; node = node->next) {
+        count += 1 + count_timers(node->child);
+    }
+    return count;
+}
+
+yr_sim_load yr_sim_host_load(const yr_sim_host *host)
+{
+    yr_sim_load load = {.connects = host->connects, .writes = host->writes};
+    load.timers = count_timers(host->io.timers.root);
+    for (const yr_list *link = host->streams.next; link != &host->streams; link = link->next) {
+        load.streams++;
+    }
+    return load;
+}
+
 yr_sim_host *sim_find_host(yr_sim_host *from, const char *name)
 {
     yr_sim *sim = from->sim;

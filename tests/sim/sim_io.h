@@ -104,6 +104,16 @@ void yr_sim_kill(yr_sim_host *host);
 
 bool yr_sim_is_dead(const yr_sim_host *host);
 
+/* What the host has open, and what it has done. */
+typedef struct yr_sim_load {
+    uint64_t connects; /* attempts since the start */
+    uint64_t writes;   /* turns that sent something on a stream, since the start */
+    size_t streams;
+    size_t timers;
+} yr_sim_load;
+
+yr_sim_load yr_sim_host_load(const yr_sim_host *host);
+
 /* ---- Watching ---- */
 
 /* Called with one line per event: time, host, what. Borrowed. */

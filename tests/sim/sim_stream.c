@@ -151,6 +151,7 @@ static void send_data(sim_stream *stream)
 void sim_stream_send(sim_stream *stream)
 {
     bool had_some = pending(&stream->stream) > 0;
+    stream->host->writes += had_some;
     send_data(stream);
     if (pending(&stream->stream) > 0) {
         return; /* the window is full; the other end's reading goes on with it */
@@ -489,6 +490,7 @@ yurpc_status sim_connect(yr_io *io, const yr_connect_options *options,
     client->timeout_ms = options->timeout_ms;
     *ret_stream = &client->stream;
     sim_trace(host, "connects to %s", client->peer_name);
+    host->connects++;
     if (host->is_dead) {
         return YURPC_OK; /* nothing comes of it */
     }

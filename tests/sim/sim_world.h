@@ -48,6 +48,8 @@ struct yr_sim_host {
     yr_list listeners;
     yr_list unsent; /* streams with something to send at the end of the turn */
     uint16_t next_port;
+    uint64_t connects;
+    uint64_t writes;
     bool is_in_turn; /* or in another callback: what is written goes out at its end */
     bool is_isolated;
     bool is_refusing;

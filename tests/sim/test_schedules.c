@@ -1,542 +1,251 @@
 /*
- * Random schedules: providers, consumers and faults by a seed; then everything is healed, and
- * what is wanted, what is registered and what consumers see must be the same.
+ * Random schedules: users and faults by a seed; then everything is healed, and the invariants
+ * must hold. See README.md.
  *
- *   test_sim_schedules [--seeds FIRST COUNT] [--seed N]
- *
- * --seed runs one schedule and prints all that happens in it.
+ *   test_sim_schedules [--seeds FIRST COUNT] [--fresh COUNT] [--regress FILE…]
+ *   test_sim_schedules --seed N [--only LIST]    one schedule, with all that happens in it
+ *   test_sim_schedules --file FILE               the same from a file
+ *   test_sim_schedules --print N [--only LIST]   as a file
+ *   test_sim_schedules --shrink N                the shortest that fails as this one does
  */
-#include "sim/fleet.h"
+#include "sim/schedules/actions.h"
+#include "sim/schedules/crowd.h"
+#include "sim/schedules/shrink.h"
+#include "sim/schedules/trial.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 enum {
-    STEPS = 40,
-    STEP_MS_MAX = 2000,
-    /* Backoff, connection, a lease of the dead, all after the last fault; and one periodic
-     * list, because data that was wiped twice may look as if nothing had happened. */
-    SETTLE_MS = 25000,
-    RECOVERY_MS = 10000,
-    QUIET_MS = 20000,   /* then nothing may be asked but keepalives … */
-    QUIET_REQUESTS = 2, /* … and so many more a second, for each process */
-    PROVIDERS = 3,
-    CONSUMERS = 2,
-    PORTS = 6,
+    FIRST = 1,
+    COUNT = 1000,
+    SHRUNK_MAX = 3, /* of many failures the first are shrunk */
+    TRIALS_MAX = 1000,
 };
 
-static const char service[] = "com.acme.UserService:1.0";
-
-typedef struct schedule {
-    uint64_t seed;
-    bool is_loud;
-    yr_fleet *fleet;
-    yr_process *providers[PROVIDERS];
-    yr_process *consumers[CONSUMERS];
-    bool is_stopped; /* the registry */
-    unsigned restarts;
-} schedule;
-
-static uint64_t below(schedule *now, uint64_t bound)
-{
-    return yr_sim_random_below(now->fleet->sim, bound);
-}
-
-static yr_process *any_process(schedule *now)
-{
-    uint64_t i = below(now, PROVIDERS + CONSUMERS);
-    return i < PROVIDERS ? now->providers[i] : now->consumers[i - PROVIDERS];
-}
-
-/* ---- What users do ---- */
-
-static void toggle(schedule *now)
-{
-    yr_process *process = now->providers[below(now, PROVIDERS)];
-    uint16_t port = (uint16_t)(1 + below(now, PORTS));
-    yr_wanted *free_slot = NULL;
-    for (size_t i = 0; i < YR_FLEET_WANTED_MAX; i++) {
-        yr_wanted *wanted = &process->wanted[i];
-        if (wanted->registration == NULL) {
-            free_slot = wanted;
-        } else if (wanted->port == port) {
-            yr_process_unregister(process, wanted);
-            return;
-        }
-    }
-    if (free_slot != NULL) {
-        yr_process_register(process, service, port);
-    }
-}
-
-/* Leave, and register the same address with another value at once. */
-static void update(schedule *now)
-{
-    yr_process *process = now->providers[below(now, PROVIDERS)];
-    for (size_t i = 0; i < YR_FLEET_WANTED_MAX; i++) {
-        yr_wanted *wanted = &process->wanted[i];
-        if (wanted->registration == NULL) {
-            continue;
-        }
-        uint16_t port = wanted->port;
-        uint32_t weight = wanted->weight % 1000 + 1;
-        yr_process_unregister(process, wanted);
-        if (yr_process_try_register(process, service, port, weight) == NULL) {
-            abort();
-        }
-        return;
-    }
-}
-
-static void restart_provider(schedule *now)
-{
-    static const char *const names[] = {"provider-0", "provider-1", "provider-2"};
-    uint64_t i = below(now, PROVIDERS);
-    if (now->fleet->process_count + 1 >= YR_FLEET_PROCESSES_MAX) {
-        return;
-    }
-    if (below(now, 3) == 0) {
-        yr_process_close(now->providers[i]);
-    } else {
-        yr_process_kill(now->providers[i]);
-    }
-    now->providers[i] = yr_fleet_start(now->fleet, names[i]);
-    now->restarts++;
-}
-
-static void restart_consumer(schedule *now)
-{
-    static const char *const names[] = {"consumer-0", "consumer-1"};
-    uint64_t i = below(now, CONSUMERS);
-    if (now->fleet->process_count + 1 >= YR_FLEET_PROCESSES_MAX) {
-        return;
-    }
-    yr_process_kill(now->consumers[i]);
-    now->consumers[i] = yr_fleet_start(now->fleet, names[i]);
-    yr_process_follow(now->consumers[i], service);
-}
-
-/* ---- What goes wrong ---- */
-
-static yr_sim_host *any_member(schedule *now)
-{
-    yr_fleet *fleet = now->fleet;
-    bool is_other = fleet->other_count > 0 && below(now, 2) == 0;
-    return is_other ? fleet->other_hosts[0] : fleet->etcd_host;
-}
-
-static void cut(schedule *now)
-{
-    yr_sim_cut(any_process(now)->host, any_member(now));
-}
-
-static void cut_one_way(schedule *now)
-{
-    yr_sim_host *process = any_process(now)->host;
-    yr_sim_host *member = any_member(now);
-    if (below(now, 2) == 0) {
-        yr_sim_cut_one_way(member, process);
-    } else {
-        yr_sim_cut_one_way(process, member);
-    }
-}
-
-/* The second member hears nobody, or refuses everybody, or loses its connections. */
-static void spoil_member(schedule *now)
-{
-    yr_sim_host *other = now->fleet->other_hosts[0];
-    if (other == NULL) {
-        return;
-    }
-    switch (below(now, 3)) {
-    case 0:
-        yr_sim_cut_host(other);
-        return;
-    case 1:
-        yr_sim_set_refusing(other, true);
-        return;
-    default:
-        yr_sim_reset_connections(other);
-    }
-}
-
-static void heal(schedule *now)
-{
-    yr_fleet_heal(now->fleet);
-}
-
-static void reset(schedule *now)
-{
-    yr_sim_reset_connections(any_process(now)->host);
-}
-
-static void freeze(schedule *now)
-{
-    yr_process_freeze(any_process(now));
-}
-
-static void stop_or_start(schedule *now)
-{
-    if (now->is_stopped) {
-        if (yr_fake_etcd_start(now->fleet->etcd) != YURPC_OK) {
-            abort();
-        }
-    } else {
-        yr_fake_etcd_stop(now->fleet->etcd);
-    }
-    now->is_stopped = !now->is_stopped;
-}
-
-static void wipe(schedule *now)
-{
-    if (!now->is_stopped && yr_fake_etcd_restart(now->fleet->etcd, true) != YURPC_OK) {
-        abort();
-    }
-}
-
-static void compact(schedule *now)
-{
-    yr_fake_etcd_compact(now->fleet->etcd, 0);
-}
-
-static void drop_connections(schedule *now)
-{
-    yr_fake_etcd_drop_connections(now->fleet->etcd);
-}
-
-static void toggle_silence(schedule *now)
-{
-    yr_fake_etcd_set_silent(now->fleet->etcd, below(now, 2) == 0);
-}
-
-static void revoke_all(schedule *now)
-{
-    yr_fake_etcd_revoke_all(now->fleet->etcd);
-}
-
-static void meddle(schedule *now)
-{
-    char key[128];
-    if (snprintf(key, sizeof key, "/rpc/%s/10.0.0.1:%u", service,
-                 (unsigned)(1 + below(now, PORTS))) < 0) {
-        abort();
-    }
-    const yr_fake_version *present = yr_fake_etcd_get(now->fleet->etcd, key);
-    if (present == NULL) {
-        return; /* a stranger's permanent key would stay for ever, and rightly so */
-    }
-    if (below(now, 2) == 0) {
-        yr_fake_etcd_delete(now->fleet->etcd, key);
-    } else {
-        yr_fake_etcd_put(now->fleet->etcd, key, "{}", 0);
-    }
-}
-
-enum { STRANGER_TTL_S = 4, JAVA_PORT = 100, POISON_PORT = 101 };
-
-static void put_as_java(schedule *now, unsigned port)
-{
-    char key[128];
-    char value[256];
-    if (snprintf(key, sizeof key, "/rpc/%s/10.0.0.1:%u", service, port) < 0 ||
-        snprintf(value, sizeof value,
-                 "{\"serviceName\":\"com.acme.UserService\",\"serviceVersion\":\"1.0\","
-                 "\"serviceHost\":\"10.0.0.1\",\"servicePort\":%u,"
-                 "\"serviceGroup\":\"default\"}",
-                 port) < 0) {
-        abort();
-    }
-    int64_t lease = yr_fake_etcd_grant(now->fleet->etcd, STRANGER_TTL_S);
-    yr_fake_etcd_put(now->fleet->etcd, key, value, lease);
-}
-
-/* A Java node beats: on an address of its own, or on one of ours. */
-static void beat_as_java(schedule *now)
-{
-    if (!now->is_stopped) {
-        put_as_java(now, below(now, 2) == 0 ? JAVA_PORT : (unsigned)(1 + below(now, PORTS)));
-    }
-}
-
-static void poison(schedule *now)
-{
-    char key[128];
-    if (snprintf(key, sizeof key, "/rpc/%s/10.0.0.1:%d", service, POISON_PORT) < 0) {
-        abort();
-    }
-    if (!now->is_stopped) {
-        int64_t lease = yr_fake_etcd_grant(now->fleet->etcd, STRANGER_TTL_S);
-        yr_fake_etcd_put(now->fleet->etcd, key, "not json", lease);
-    }
-}
-
-/* Much happens between a list and its watch, and its first events come in pieces. */
-static void delay_watches(schedule *now)
-{
-    yr_fake_rule rule = {.method = "Watch",
-                         .times = 2,
-                         .action = YR_FAKE_DELAY,
-                         .number = (int64_t)below(now, 1500)};
-    yr_fake_etcd_add_rule(now->fleet->etcd, &rule);
-    yr_fake_rule pieces = {
-        .method = "Events", .times = 5, .action = YR_FAKE_FRAGMENT, .number = 1};
-    yr_fake_etcd_add_rule(now->fleet->etcd, &pieces);
-}
-
-/* One request of a random kind goes wrong in a random way. */
-static void add_rule(schedule *now)
-{
-    static const char *const methods[] = {"Range",       "Txn",   "LeaseGrant",
-                                          "LeaseRevoke", "Watch", "LeaseKeepAlive"};
-    static const yr_fake_action actions[] = {
-        YR_FAKE_STATUS,
-        YR_FAKE_STATUS_AFTER_APPLY,
-        YR_FAKE_DELAY,
-        YR_FAKE_DELAY_ANSWER,
-        YR_FAKE_SILENT,
-        YR_FAKE_DROP_BEFORE_APPLY,
-        YR_FAKE_DROP_AFTER_APPLY,
-    };
-    yr_fake_rule rule = {.method = methods[below(now, sizeof methods / sizeof *methods)],
-                         .nth = 1 + (uint32_t)below(now, 3),
-                         .times = 1 + (uint32_t)below(now, 2),
-                         .action = actions[below(now, sizeof actions / sizeof *actions)],
-                         .number = (int64_t)below(now, 4000),
-                         .code = 14,
-                         .text = "etcdserver: request timed out"};
-    yr_fake_etcd_add_rule(now->fleet->etcd, &rule);
-}
-
-static void repeat_events(schedule *now)
-{
-    yr_fake_rule rule = {.method = "Events", .times = 2, .action = YR_FAKE_DUP_EVENTS};
-    yr_fake_etcd_add_rule(now->fleet->etcd, &rule);
-}
-
-typedef struct step {
-    const char *name;
-    void (*run)(schedule *now);
-    unsigned weight;
-} step;
-
-static const step steps[] = {
-    {"toggle a registration", toggle, 30},
-    {"update a registration", update, 8},
-    {"restart a provider", restart_provider, 6},
-    {"restart a consumer", restart_consumer, 2},
-    {"cut", cut, 5},
-    {"cut one way", cut_one_way, 3},
-    {"heal", heal, 14},
-    {"reset connections", reset, 5},
-    {"freeze", freeze, 3},
-    {"stop or start the registry", stop_or_start, 5},
-    {"wipe the registry", wipe, 2},
-    {"compact", compact, 5},
-    {"drop the registry's connections", drop_connections, 3},
-    {"silence the registry, or not", toggle_silence, 4},
-    {"revoke all leases", revoke_all, 3},
-    {"meddle with a key", meddle, 6},
-    {"spoil a request", add_rule, 10},
-    {"repeat events", repeat_events, 2},
-    {"spoil the second member", spoil_member, 3},
-    {"beat as a Java node", beat_as_java, 6},
-    {"poison a key", poison, 2},
-    {"delay watches", delay_watches, 3},
-};
-
-static void run_step(schedule *now)
-{
-    enum { STEP_KINDS = sizeof steps / sizeof *steps };
-    uint64_t total = 0;
-    for (size_t i = 0; i < STEP_KINDS; i++) {
-        total += steps[i].weight;
-    }
-    uint64_t drawn = below(now, total);
-    size_t i = 0;
-    while (drawn >= steps[i].weight) {
-        drawn -= steps[i].weight;
-        i++;
-    }
-    if (now->is_loud) {
-        printf("%8lld ==== %s\n", (long long)yr_sim_now_ms(now->fleet->sim), steps[i].name);
-    }
-    steps[i].run(now);
-}
-
-/* ---- What must hold at the end ---- */
-
-static bool fail(const schedule *now, const char *what)
-{
-    printf("seed %llu: %s\n", (unsigned long long)now->seed, what);
-    if (now->is_loud) {
-        yr_fleet_describe(now->fleet);
-    }
-    return false;
-}
-
-static bool check_leases(schedule *now)
-{
-    yr_fleet *fleet = now->fleet;
-    size_t living = 0;
-    for (size_t i = 0; i < fleet->process_count; i++) {
-        living += !fleet->processes[i]->is_dead;
-    }
-    if (yr_fake_etcd_leases(fleet->etcd)->count > living) {
-        return fail(now, "there are more leases than processes");
-    }
-    yr_fake_span all = {{"/rpc/", 5}, {"/rpc0", 5}};
-    const yr_fake_version *found = NULL;
-    while ((found = yr_fake_store_next(yr_fake_etcd_store(fleet->etcd), &all, 0, found)) !=
-           NULL) {
-        if (found->lease == 0) {
-            return fail(now, "a key without a lease was left behind");
-        }
-    }
-    return true;
-}
-
-/* Each process knows what it wants, and nothing else is left of what it wanted before. */
-static bool check_counters(const schedule *now)
-{
-    for (size_t i = 0; i < PROVIDERS; i++) {
-        const yr_registry *registry = now->providers[i]->registry;
-        const yr_counters *counters = &registry->core.counters;
-        uint32_t wanted = 0;
-        uint32_t registered = 0;
-        for (size_t j = 0; j < YR_FLEET_WANTED_MAX; j++) {
-            const yurpc_registration *one = now->providers[i]->wanted[j].registration;
-            wanted += one != NULL;
-            registered += one != NULL && yurpc_registration_get_state(one) == YURPC_REGISTERED;
-        }
-        if (counters->registrations != wanted || registry->provider.claims.count != wanted) {
-            return fail(now, "a registration is wanted that is not, or a claim is left");
-        }
-        if (counters->registered != registered) {
-            return fail(now, "the counter of registered instances is wrong");
-        }
-    }
-    return true;
-}
-
-static bool check_quiet(schedule *now)
-{
-    yr_fleet *fleet = now->fleet;
-    int64_t revision = yr_fake_etcd_revision(fleet->etcd);
-    yr_fake_etcd_forget_requests(fleet->etcd);
-    yr_sim_run_for(fleet->sim, QUIET_MS);
-    if (yr_fake_etcd_revision(fleet->etcd) != revision) {
-        return fail(now, "something is written although nothing happens");
-    }
-    size_t requests = yr_fake_etcd_request_count(fleet->etcd);
-    size_t limit = (PROVIDERS + CONSUMERS) * QUIET_REQUESTS * QUIET_MS / 1000;
-    return requests <= limit || fail(now, "too many requests although nothing happens");
-}
-
-/* A stranger's permanent keys stay for ever, and rightly so: the stranger cleans up. */
-static void remove_permanent_keys(schedule *now)
-{
-    char key[128];
-    for (unsigned port = 1; port <= PORTS; port++) {
-        if (snprintf(key, sizeof key, "/rpc/%s/10.0.0.1:%u", service, port) < 0) {
-            abort();
-        }
-        const yr_fake_version *present = yr_fake_etcd_get(now->fleet->etcd, key);
-        if (present != NULL && present->lease == 0) {
-            yr_fake_etcd_delete(now->fleet->etcd, key);
-        }
-    }
-}
-
-static bool check(schedule *now)
-{
-    if (now->is_stopped) {
-        stop_or_start(now);
-    }
-    yr_fake_etcd_clear_rules(now->fleet->etcd);
-    heal(now);
-    remove_permanent_keys(now);
-    const char *complaint = yr_fleet_settle(now->fleet, service, SETTLE_MS);
-    if (complaint != NULL) {
-        return fail(now, complaint);
-    }
-    /* It may have been right only because leases had not expired yet: what the dead held goes
-     * now, whoever waited for it comes, and who was cut off is back. */
-    yr_sim_run_for(now->fleet->sim, YR_FLEET_TTL_MS + RECOVERY_MS);
-    complaint = yr_fleet_settle(now->fleet, service, 1);
-    if (complaint != NULL) {
-        return fail(now, complaint);
-    }
-    if (!check_quiet(now) || !check_leases(now) || !check_counters(now)) {
-        return false;
-    }
-    complaint = yr_fleet_settle(now->fleet, service, 1);
-    return complaint == NULL || fail(now, complaint);
-}
-
-static bool run_schedule(uint64_t seed, bool is_loud)
-{
-    schedule now = {.seed = seed, .is_loud = is_loud};
-    now.fleet = yr_fleet_new(seed, is_loud);
-    if (below(&now, 2) == 0) {
-        yr_fleet_add_member(now.fleet);
-    }
-    yr_sim_set_splitting(now.fleet->sim, below(&now, 2) == 0);
-    now.providers[0] = yr_fleet_start(now.fleet, "provider-0");
-    now.providers[1] = yr_fleet_start(now.fleet, "provider-1");
-    now.providers[2] = yr_fleet_start(now.fleet, "provider-2");
-    now.consumers[0] = yr_fleet_start(now.fleet, "consumer-0");
-    now.consumers[1] = yr_fleet_start(now.fleet, "consumer-1");
-    yr_process_follow(now.consumers[0], service);
-    yr_process_follow(now.consumers[1], service);
-    for (int i = 0; i < STEPS; i++) {
-        run_step(&now);
-        yr_sim_run_for(now.fleet->sim, (int64_t)below(&now, STEP_MS_MAX));
-    }
-    bool is_right = check(&now);
-    yr_fleet_free(now.fleet);
-    return is_right;
-}
-
-/* ---- The program ---- */
+static const char *program;
 
 static uint64_t number(const char *text)
 {
     char *rest = NULL;
     errno = 0;
     unsigned long long value = strtoull(text, &rest, 10);
-    if (errno != 0 || *rest != '\0') {
+    if (errno != 0 || *rest != '\0' || rest == text) {
         fprintf(stderr, "'%s' is not a number\n", text);
         exit(EXIT_FAILURE);
     }
     return value;
 }
 
-int main(int argc, char **argv)
+/* ---- One schedule ---- */
+
+static int show(const yr_schedule *schedule)
 {
-    uint64_t first = 1;
-    uint64_t count = 1000;
-    if (argc == 3 && strcmp(argv[1], "--seed") == 0) {
-        bool is_right = run_schedule(number(argv[2]), true);
-        printf("seed %s: %s\n", argv[2], is_right ? "right" : "wrong");
-        return is_right ? EXIT_SUCCESS : EXIT_FAILURE;
+    const yr_play_options options = {.is_loud = true, .is_counting = true};
+    yr_verdict verdict = yr_play_run(schedule, &options);
+    printf("seed %llu: %s %s\n", (unsigned long long)schedule->seed,
+           verdict.broken == YR_HOLDS ? "right:" : "wrong:", yr_invariant_name(verdict.broken));
+    if (verdict.broken != YR_HOLDS) {
+        printf("  at %lld ms: %s\n", (long long)verdict.at_ms, verdict.text);
     }
-    if (argc == 4 && strcmp(argv[1], "--seeds") == 0) {
-        first = number(argv[2]);
-        count = number(argv[3]);
-    } else if (argc != 1) {
-        fprintf(stderr, "usage: %s [--seeds FIRST COUNT | --seed N]\n", argv[0]);
-        return EXIT_FAILURE;
+    return verdict.broken == YR_HOLDS ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+static int try_schedule(void *context, const yr_schedule *schedule)
+{
+    (void)context;
+    return yr_trial_run(schedule).kind;
+}
+
+static int shrink(uint64_t seed)
+{
+    yr_schedule schedule;
+    yr_schedule_draw(&schedule, seed);
+    yr_outcome outcome = yr_trial_run(&schedule);
+    if (outcome.kind == YR_HOLDS) {
+        printf("seed %llu: nothing to shrink\n", (unsigned long long)seed);
+        return EXIT_SUCCESS;
     }
-    uint64_t wrong = 0;
-    for (uint64_t seed = first; seed < first + count; seed++) {
-        if (!run_schedule(seed, false)) {
-            wrong++;
-            printf("  to see it: %s --seed %llu\n", argv[0], (unsigned long long)seed);
+    size_t trials = yr_shrink(&schedule, outcome.kind, try_schedule, NULL, TRIALS_MAX);
+    outcome = yr_trial_run(&schedule);
+    printf("seed %llu: %s: %s\n  with %zu actions, after %zu trials:\n",
+           (unsigned long long)seed, yr_outcome_name(outcome.kind), outcome.text,
+           schedule.count, trials);
+    for (size_t i = 0; i < schedule.count; i++) {
+        const yr_action *action = &schedule.actions[i];
+        printf("    %u: %s, then %u ms\n", action->index, yr_action_kinds[action->kind].name,
+               action->wait_ms);
+    }
+    printf("  to see it: %s ", program);
+    yr_schedule_print_arguments(&schedule, stdout);
+    printf("\n");
+    return EXIT_FAILURE;
+}
+
+static bool read_file(const char *path, yr_schedule *schedule)
+{
+    FILE *file = fopen(path, "r");
+    if (file == NULL) {
+        perror(path);
+        return false;
+    }
+    bool is_read = yr_schedule_read(schedule, file);
+    (void)fclose(file);
+    return is_read;
+}
+
+/* ---- Many ---- */
+
+static bool play_files(int count, char **paths)
+{
+    bool is_right = true;
+    for (int i = 0; i < count; i++) {
+        yr_schedule schedule;
+        if (!read_file(paths[i], &schedule)) {
+            return false;
+        }
+        yr_outcome outcome = yr_trial_run(&schedule);
+        if (outcome.kind != YR_HOLDS) {
+            printf("%s: %s: %s\n  to see it: %s --file %s\n", paths[i],
+                   yr_outcome_name(outcome.kind), outcome.text, program, paths[i]);
+            is_right = false;
         }
     }
-    printf("%llu schedules, %llu wrong\n", (unsigned long long)count,
-           (unsigned long long)wrong);
-    return wrong == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    printf("%d schedules that failed once, %s\n", count, is_right ? "right" : "wrong again");
+    return is_right;
+}
+
+static bool play_seeds(uint64_t first, uint64_t count, unsigned workers)
+{
+    static yr_crowd_result result;
+    yr_crowd_run(first, count, workers, &result);
+    for (uint64_t i = 0; i < result.failed && i < YR_CROWD_FAILURES_MAX; i++) {
+        const yr_crowd_failure *failure = &result.failures[i];
+        printf("seed %llu: %s: %s\n  to see it: %s --seed %llu\n",
+               (unsigned long long)failure->seed, yr_outcome_name(failure->kind), failure->text,
+               program, (unsigned long long)failure->seed);
+    }
+    for (uint64_t i = 0; i < result.failed && i < SHRUNK_MAX; i++) {
+        (void)shrink(result.failures[i].seed);
+    }
+    printf("seeds %llu to %llu: %llu schedules, %llu wrong, %.1f s, %.0f a second\n",
+           (unsigned long long)first, (unsigned long long)(first + count - 1),
+           (unsigned long long)result.done, (unsigned long long)result.failed, result.seconds,
+           (double)result.done / result.seconds);
+    return result.failed == 0 && result.done == count;
+}
+
+/* So that no two days play the same: a first seed that nobody has had. */
+static uint64_t fresh_seed(void)
+{
+    enum { ROOM = 1000 * 1000 };
+    return (uint64_t)time(NULL) * ROOM;
+}
+
+/* ---- The program ---- */
+
+typedef struct order {
+    uint64_t first;
+    uint64_t count;
+    uint64_t fresh;
+    unsigned workers;
+    char **files;
+    int file_count;
+} order;
+
+static int usage(void)
+{
+    fprintf(stderr,
+            "usage: %s [--seeds FIRST COUNT] [--fresh COUNT] [--jobs N] [--regress FILE...]\n"
+            "       %s --seed N [--only LIST] | --file FILE | --print N [--only LIST] |\n"
+            "          --shrink N\n",
+            program, program);
+    return EXIT_FAILURE;
+}
+
+/* A schedule by its seed; NULL for all of its actions. */
+static bool draw(const char *seed, const char *only, yr_schedule *schedule)
+{
+    yr_schedule_draw(schedule, number(seed));
+    if (only != NULL && !yr_schedule_keep(schedule, only)) {
+        fprintf(stderr, "'%s' is no list of actions of this seed\n", only);
+        return false;
+    }
+    return true;
+}
+
+/* -1: it was not about a single one. */
+static int run_single(int argc, char **argv)
+{
+    yr_schedule schedule;
+    const char *verb = argc >= 3 ? argv[1] : "";
+    const char *only = argc == 5 && strcmp(argv[3], "--only") == 0 ? argv[4] : NULL;
+    bool is_complete = argc == 3 || only != NULL;
+    if (strcmp(verb, "--file") == 0 && argc == 3) {
+        return read_file(argv[2], &schedule) ? show(&schedule) : EXIT_FAILURE;
+    }
+    if (strcmp(verb, "--shrink") == 0 && argc == 3) {
+        return shrink(number(argv[2]));
+    }
+    if (strcmp(verb, "--seed") == 0 && is_complete) {
+        return draw(argv[2], only, &schedule) ? show(&schedule) : EXIT_FAILURE;
+    }
+    if (strcmp(verb, "--print") == 0 && is_complete) {
+        if (!draw(argv[2], only, &schedule)) {
+            return EXIT_FAILURE;
+        }
+        yr_schedule_write(&schedule, stdout);
+        return EXIT_SUCCESS;
+    }
+    return -1;
+}
+
+static bool read_order(int argc, char **argv, order *ret_order)
+{
+    order wanted = {.first = FIRST, .count = argc == 1 ? COUNT : 0};
+    int i = 1;
+    while (i < argc) {
+        if (strcmp(argv[i], "--seeds") == 0 && i + 2 < argc) {
+            wanted.first = number(argv[i + 1]);
+            wanted.count = number(argv[i + 2]);
+            i += 3;
+        } else if (strcmp(argv[i], "--fresh") == 0 && i + 1 < argc) {
+            wanted.fresh = number(argv[i + 1]);
+            i += 2;
+        } else if (strcmp(argv[i], "--jobs") == 0 && i + 1 < argc) {
+            wanted.workers = (unsigned)number(argv[i + 1]);
+            i += 2;
+        } else if (strcmp(argv[i], "--regress") == 0) {
+            wanted.files = &argv[i + 1];
+            wanted.file_count = argc - i - 1;
+            i = argc;
+        } else {
+            return false;
+        }
+    }
+    *ret_order = wanted;
+    return true;
+}
+
+int main(int argc, char **argv)
+{
+    program = argv[0];
+    int result = run_single(argc, argv);
+    if (result >= 0) {
+        return result;
+    }
+    order wanted;
+    if (!read_order(argc, argv, &wanted)) {
+        return usage();
+    }
+    bool is_right = wanted.file_count == 0 || play_files(wanted.file_count, wanted.files);
+    if (wanted.count > 0) {
+        is_right = play_seeds(wanted.first, wanted.count, wanted.workers) && is_right;
+    }
+    if (wanted.fresh > 0) {
+        is_right = play_seeds(fresh_seed(), wanted.fresh, wanted.workers) && is_right;
+    }
+    return is_right ? EXIT_SUCCESS : EXIT_FAILURE;
 }
