@@ -216,7 +216,10 @@ static void call_succeeded(yr_etcd_call *call)
     yr_auth_accepted(&client->auth, call->generation);
     call_settle(call); /* the note may call the owner, who may cancel this call */
     yr_header header = yr_reply_header(&reply->reply);
-    if (!yr_etcd_note(client, &header, &call->sent, call->method->is_linearizable)) {
+    if (call->method->is_linearizable && header.revision <= 0) {
+        status =
+            YURPC_PROTOCOL; /* etcd says when; nothing at all would pass for an empty list */
+    } else if (!yr_etcd_note(client, &header, &call->sent, call->method->is_linearizable)) {
         status = YURPC_PROTOCOL;
     } else if (call->method == &yr_method_lease_ttl && call->granted_id != 0) {
         status = reply_become_grant(&reply->reply);

@@ -236,6 +236,15 @@ void yr_fleet_call_end(yr_fleet_call *call, const yr_process *process)
 
 /* ---- Healing ---- */
 
+void yr_fleet_suspend(yr_fleet *fleet, int64_t ms)
+{
+    for (size_t i = 0; i < fleet->process_count; i++) {
+        yr_process *process = fleet->processes[i];
+        process->frozen_ms += process->frozen_at_ms == 0 ? ms : 0;
+    }
+    yr_sim_suspend(fleet->sim, ms);
+}
+
 void yr_fleet_heal(yr_fleet *fleet)
 {
     yr_fake_etcd_set_silent(fleet->etcd, false);

@@ -184,6 +184,9 @@ const char *yr_fleet_settle(yr_fleet *fleet, const char *service, int64_t limit_
 /* Print what every living provider wants and believes. */
 void yr_fleet_describe(const yr_fleet *fleet);
 
+/* The machines of all processes sleep; time passes. */
+void yr_fleet_suspend(yr_fleet *fleet, int64_t ms);
+
 /* Undo all network faults, except those of the dead. */
 void yr_fleet_heal(yr_fleet *fleet);
 

@@ -311,6 +311,26 @@ static void a_watch_that_is_not_taken_up_makes_no_other_deaf(void **state)
     yr_fleet_free(fleet);
 }
 
+/* No bytes at all are a valid message: a list of nothing. */
+static void an_answer_without_a_header_removes_nobody(void **state)
+{
+    (void)state;
+    yr_fleet *fleet = yr_fleet_new(1, false);
+    yr_process *consumer = yr_fleet_start(fleet, "consumer");
+    yr_view *view = yr_process_follow(consumer, SERVICE);
+    yr_process_register(yr_fleet_start(fleet, "provider"), SERVICE, 1);
+    assert_true(yr_view_becomes(view, "10.0.0.1:1 ", SOON_MS));
+    yr_fake_rule rule = {.method = "Range", .action = YR_FAKE_RAW_MESSAGE};
+    yr_fake_etcd_add_rule(fleet->etcd, &rule);
+    yr_driver_etcd.relist(view->entry->follow);
+    yr_sim_run_for(fleet->sim, LONG_MS);
+    assert_int_equal(view->downs, 0);
+    yr_fake_etcd_clear_rules(fleet->etcd);
+    assert_null(yr_fleet_settle(fleet, SERVICE, RECOVERY_MS));
+    assert_int_equal(view->downs, 0);
+    yr_fleet_free(fleet);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -328,6 +348,7 @@ int main(void)
         cmocka_unit_test(after_a_compaction_the_list_is_read_at_once),
         cmocka_unit_test(watches_refused_time_and_again_are_not_asked_for_without_pause),
         cmocka_unit_test(a_watch_that_is_not_taken_up_makes_no_other_deaf),
+        cmocka_unit_test(an_answer_without_a_header_removes_nobody),
     };
     return cmocka_run_group_tests_name("troubles", tests, NULL, NULL);
 }

@@ -87,10 +87,10 @@ void yr_act_thaw(yr_play *play)
     yr_process_thaw(draw_process(play));
 }
 
-/* The machines sleep, shorter or longer than a lease lives; the clock of the boot goes on. */
+/* The machines sleep, shorter or longer than a lease lives. */
 void yr_act_suspend(yr_play *play)
 {
-    yr_sim_suspend(play->fleet->sim, (int64_t)yr_play_draw(play, SLEEP_MS));
+    yr_fleet_suspend(play->fleet, (int64_t)yr_play_draw(play, SLEEP_MS));
 }
 
 void yr_act_slow(yr_play *play)

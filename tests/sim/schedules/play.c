@@ -233,10 +233,11 @@ static int64_t longest_patience_ms(const yr_play *play)
     return longest_ms;
 }
 
-/* As it is wanted in time: that is promised. At all: else it never converges. */
+/* As it is wanted in time, after the leases of the dead, and after those whom consumers only
+ * suspect: that is promised. At all: else it never converges. */
 static bool recover(yr_play *play)
 {
-    int64_t limit_ms = YR_PLAY_RECOVERY_MS + TERM_MS + longest_patience_ms(play) +
+    int64_t limit_ms = YR_PLAY_RECOVERY_MS + 2 * TERM_MS + longest_patience_ms(play) +
                        (play->was_lied_to ? LIST_MS : 0);
     if (settle(play, limit_ms) == NULL) {
         return true;
@@ -295,12 +296,25 @@ static void look_at_quiet(yr_play *play)
     }
 }
 
+static bool has_suspects(const yr_play *play)
+{
+    bool has_suspects = false;
+    for (size_t i = YR_PLAY_PROVIDERS; i < YR_PLAY_PROCESSES; i++) {
+        const yr_counters *counters = &play->processes[i]->registry->core.counters;
+        has_suspects = has_suspects || counters->suspects > 0;
+    }
+    return has_suspects;
+}
+
 /* One provider dies, another says goodbye: consumers notice in time. */
 static void look_at_departures(yr_play *play)
 {
     uint64_t first = play->schedule->seed % YR_PLAY_PROVIDERS;
     yr_process_kill(play->processes[first]);
     yr_sim_run_for(play->fleet->sim, TERM_MS);
+    if (has_suspects(play)) {
+        yr_sim_run_for(play->fleet->sim, TERM_MS); /* it was most of a service */
+    }
     if (!yr_play_settle(play, 1, YR_PROMISES)) {
         return;
     }

@@ -107,6 +107,24 @@ static bool is_of(const yr_deed *deed, const yr_sighting *seen)
            strcmp(deed->service, seen->service) == 0;
 }
 
+/* Whether that was written. That it became suspect since is nothing that was written. */
+static bool is_same(const yr_deed *deed, const yurpc_instance *seen)
+{
+    yurpc_instance *written = read(deed);
+    if (written == NULL) {
+        return false;
+    }
+    yurpc_instance *expected = written;
+    if (yurpc_instance_is_suspect(seen)) {
+        expected = yr_instance_new_suspect(written);
+        must(expected != NULL, "no memory");
+        yr_instance_unref(written);
+    }
+    bool is_equal = yr_instance_is_equal(expected, seen);
+    yr_instance_unref(expected);
+    return is_equal;
+}
+
 bool yr_witness_find(const yr_witness *witness, const yr_sighting *seen, uint32_t epoch,
                      int64_t revision_min, uint32_t *ret_epoch)
 {
@@ -118,12 +136,7 @@ bool yr_witness_find(const yr_witness *witness, const yr_sighting *seen, uint32_
         if (is_too_old || deed->revision != revision || !is_of(deed, seen)) {
             continue;
         }
-        yurpc_instance *instance = read(deed);
-        bool is_same = instance != NULL && yr_instance_is_equal(instance, seen->instance);
-        if (instance != NULL) {
-            yr_instance_unref(instance);
-        }
-        if (is_same) {
+        if (is_same(deed, seen->instance)) {
             *ret_epoch = deed->epoch;
             return true;
         }
