@@ -153,9 +153,10 @@ typedef struct yurpc_watch yurpc_watch;
 
 /**
  * Called for each event. What happens between two calls is put together: an instance that
- * came and went again in between is not reported. When memory is short, what belongs together
- * comes in several events of a kind. Runs on the handle's callback thread (in a
- * host-driven handle inside yurpc_registry_step()); may take its time: nothing else waits for
+ * came and went again in between is not reported. What changes is reported at once, but when
+ * instances come and go all the time, at most 10 times a second. When memory is short, what
+ * belongs together comes in several events of a kind. Runs on the handle's callback thread (in
+ * a host-driven handle inside yurpc_registry_step()); may take its time: nothing else waits for
  * it.
  */
 typedef void yurpc_event_fn(void *context, const yurpc_event *event);

@@ -59,6 +59,29 @@ static void ask_again(yr_entry *entry)
     yr_timer_start(entry->core->io, &entry->reconcile_timer, RETRY_MS);
 }
 
+static void tell_listeners(yr_entry *entry)
+{
+    yr_timer_stop(entry->core->io, &entry->tell_timer);
+    yr_list *link = entry->listeners.next;
+    while (link != &entry->listeners) {
+        yr_entry_listener *listener = YR_CONTAINER_OF(link, yr_entry_listener, link);
+        link = link->next;
+        listener->on_published(listener->context);
+    }
+}
+
+/* An instance that flaps must not keep everybody busy; what is new is told at once. */
+static void tell_in_pace(void *context)
+{
+    yr_entry *entry = context;
+    int64_t wait_ms = yr_pace_take(&entry->tell_pace, yr_io_now_ms(entry->core->io));
+    if (wait_ms > 0) {
+        yr_timer_start(entry->core->io, &entry->tell_timer, wait_ms);
+    } else {
+        tell_listeners(entry);
+    }
+}
+
 static yurpc_status publish(void *context, const yr_snapshot_change *changes, size_t count)
 {
     yr_entry *entry = context;
@@ -76,15 +99,15 @@ static yurpc_status publish(void *context, const yr_snapshot_change *changes, si
                                     .right_at_ms = entry->right_at_ms,
                                     .is_cached = entry->is_cached};
     yr_snapshot_mark(next, &staleness);
+    bool is_as_many = yurpc_snapshot_count(next) == yurpc_snapshot_count(current);
     yr_snapshot_cell_take(entry->cell, next);
     if (!entry->is_stale) {
         yr_fallback_confirm(&entry->fallback);
     }
-    yr_list *link = entry->listeners.next;
-    while (link != &entry->listeners) {
-        yr_entry_listener *listener = YR_CONTAINER_OF(link, yr_entry_listener, link);
-        link = link->next;
-        listener->on_published(listener->context);
+    if (is_as_many) {
+        tell_listeners(entry);
+    } else {
+        tell_in_pace(entry);
     }
     return YURPC_OK;
 }
@@ -323,6 +346,7 @@ static void entry_free(yr_entry *entry)
         return;
     }
     yr_timer_stop(entry->core->io, &entry->reconcile_timer);
+    yr_timer_stop(entry->core->io, &entry->tell_timer);
     if (entry->has_list && !entry->is_stale) {
         yr_fallback_confirm(&entry->fallback); /* so late was it still right */
     }
@@ -365,6 +389,8 @@ static yurpc_status entry_new(yr_directory *directory, const char *service,
     yr_absences_init(&entry->absences, core, &directory->prober);
     yr_mentions_init(&entry->mentions, core->map_seed);
     yr_timer_init(&entry->reconcile_timer, on_reconcile, entry);
+    yr_timer_init(&entry->tell_timer, tell_in_pace, entry);
+    yr_pace_init(&entry->tell_pace, YR_TELL_BURST, YR_TELL_INTERVAL_MS);
     entry->service = yr_strdup(service);
     if (entry->service == NULL) {
         goto fail;

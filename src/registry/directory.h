@@ -18,6 +18,8 @@
 #include "registry/fallback.h"
 #include "registry/mention.h"
 
+enum { YR_TELL_BURST = 5, YR_TELL_INTERVAL_MS = 200 }; /* 10 within any second */
+
 typedef struct yr_directory {
     yr_core *core;
     yr_map entries;   /* by "name:version" */
@@ -45,12 +47,17 @@ typedef struct yr_entry {
     bool is_incomplete;  /* facts were dropped for lack of memory: the batch is void */
     bool is_cut;         /* facts were dropped, and that was said, because there are too many */
     yr_timer reconcile_timer;
+    yr_pace tell_pace;   /* of telling that instances came or went */
+    yr_timer tell_timer; /* runs when that has to wait */
     yr_fallback fallback;
     yr_list listeners;
     yr_list waiters;
 } yr_entry;
 
-/* Told after each publication. Embedded in its owner. */
+/*
+ * Told after each publication; of what comes and goes all the time YR_TELL_BURST times, then
+ * every YR_TELL_INTERVAL_MS. Embedded in its owner.
+ */
 typedef struct yr_entry_listener {
     yr_list link;
     void (*on_published)(void *context);

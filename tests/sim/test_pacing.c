@@ -1,4 +1,5 @@
 /* What many clients do together: never all at the same moment. */
+#include "base/mem.h"
 #include "sim/fleet.h"
 #include "yr_test.h"
 
@@ -6,6 +7,8 @@
 #include <string.h>
 
 #define SERVICE "com.acme.UserService:1.0"
+
+static const char flapping_key[] = "/rpc/" SERVICE "/10.0.0.1:9";
 
 enum {
     SEEDS = 10,
@@ -180,6 +183,72 @@ static void an_interruption_that_is_jittered_costs_no_lease_and_no_event(void **
     }
 }
 
+/* A consumer's view of an instance that is put and deleted by hand. */
+typedef struct flapping {
+    yr_fleet *fleet;
+    yr_view *view;
+    size_t told[1000]; /* how many events there had been, every 10 ms of 10 s */
+} flapping;
+
+static flapping *watch_alone(void)
+{
+    flapping *it = yr_calloc(1, sizeof *it);
+    assert_non_null(it);
+    it->fleet = yr_fleet_new(3, false);
+    it->view = yr_process_follow(yr_fleet_start(it->fleet, "consumer"), SERVICE);
+    yr_sim_run_for(it->fleet->sim, SETTLE_MS);
+    return it;
+}
+
+static void end_flapping(flapping *it)
+{
+    yr_fleet_free(it->fleet);
+    yr_free(it);
+}
+
+static void put(const flapping *it, unsigned weight)
+{
+    char value[128];
+    (void)snprintf(value, sizeof value,
+                   "{\"serviceHost\":\"10.0.0.1\",\"servicePort\":9,\"weight\":%u}", weight);
+    yr_fake_etcd_put(it->fleet->etcd, flapping_key, value, 0);
+}
+
+static void a_flapping_instance_is_told_ten_times_a_second_and_right_in_the_end(void **state)
+{
+    (void)state;
+    flapping *it = watch_alone();
+    size_t count = sizeof it->told / sizeof *it->told;
+    for (size_t i = 0; i < count; i++) {
+        if (i % 10 == 0) { /* up and down every 100 ms: 10 Hz */
+            put(it, 1);
+        } else if (i % 10 == 5) {
+            yr_fake_etcd_delete(it->fleet->etcd, flapping_key);
+        }
+        yr_sim_run_for(it->fleet->sim, 10);
+        it->told[i] = it->view->ups + it->view->downs;
+        assert_true(i < 100 || it->told[i] - it->told[i - 100] <= 10);
+    }
+    assert_int_equal(it->told[1], 1); /* the first one at once */
+    put(it, 1);
+    assert_true(yr_view_becomes(it->view, "10.0.0.1:9 ", 300));
+    yr_fake_etcd_delete(it->fleet->etcd, flapping_key);
+    assert_true(yr_view_becomes(it->view, "", 300));
+    end_flapping(it);
+}
+
+static void what_changes_its_value_is_told_at_once_however_often(void **state)
+{
+    (void)state;
+    flapping *it = watch_alone();
+    for (unsigned i = 0; i < 50; i++) {
+        put(it, i + 1);
+        yr_sim_run_for(it->fleet->sim, 10);
+        assert_int_equal(it->view->changes, i);
+    }
+    end_flapping(it);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -188,6 +257,8 @@ int main(void)
         cmocka_unit_test(when_the_only_endpoint_restarts_its_clients_are_spread_over_a_second),
         cmocka_unit_test(providers_whose_leases_were_all_revoked_come_back_one_after_the_other),
         cmocka_unit_test(providers_of_a_wiped_registry_come_back_one_after_the_other),
+        cmocka_unit_test(a_flapping_instance_is_told_ten_times_a_second_and_right_in_the_end),
+        cmocka_unit_test(what_changes_its_value_is_told_at_once_however_often),
         cmocka_unit_test(an_interruption_that_is_jittered_costs_no_lease_and_no_event),
     };
     return cmocka_run_group_tests_name("pacing", tests, NULL, NULL);

@@ -14,6 +14,7 @@ enum {
     TTL_MS = YR_FLEET_TTL_MS,
     EXPIRY_MS = TTL_MS + 1000,
     RECOVERY_MS = 10000,
+    TOLD_MS = YR_TELL_INTERVAL_MS + 50,
     PROBED_MS = YR_PROBE_SPREAD_MS + 500,
 };
 
@@ -160,7 +161,7 @@ static void without_protection_whoever_vanishes_is_gone(void **state)
     stage scene = set(COUNT, YR_PORTS_ANSWER);
     scene.consumer->registry->core.is_unprotected = true;
     yr_fake_etcd_revoke_all(scene.fleet->etcd);
-    assert_true(yr_view_becomes(scene.view, "", 50));
+    assert_true(yr_view_becomes(scene.view, "", TOLD_MS));
     assert_int_equal(counters(&scene)->suspected, 0);
     assert_null(yr_fleet_settle(scene.fleet, SERVICE, RECOVERY_MS));
     assert_int_equal(scene.ports->accepted, 0);
@@ -186,7 +187,7 @@ static void two_of_three_and_two_of_two_are_too_few_to_be_doubted_for_long(void 
     end(&scene);
     scene = set(2, YR_PORTS_ANSWER);
     kill_first(&scene, 2);
-    assert_true(yr_view_becomes(scene.view, "", 50));
+    assert_true(yr_view_becomes(scene.view, "", TOLD_MS));
     assert_int_equal(counters(&scene)->suspected, 0);
     end(&scene);
 }
@@ -217,7 +218,7 @@ static void a_fleet_that_leaves_in_order_is_gone_at_once(void **state)
     for (size_t i = 0; i < COUNT; i++) {
         yr_process_close(scene.providers[i]);
     }
-    assert_true(yr_view_becomes(scene.view, "", 50));
+    assert_true(yr_view_becomes(scene.view, "", TOLD_MS));
     assert_int_equal(counters(&scene)->suspected, 0);
     end(&scene);
 }
