@@ -21,6 +21,7 @@
 enum {
     READABLE_LEN_MAX = 60, /* of a service in a file's name */
     TMP_NAME_SIZE = YR_CACHE_NAME_SIZE + 24,
+    ENTRIES_SIZE = 4096, /* of a folder, looked at together */
     /* Not waiting for what is no plain file. */
     OPEN_FILE = O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY,
 };
@@ -41,9 +42,12 @@ void yr_cache_file_name(const yr_cache_key *key, char ret_name[YR_CACHE_NAME_SIZ
     char readable[READABLE_LEN_MAX + 1];
     size_t len = 0;
     for (; len < READABLE_LEN_MAX && key->service[len] != '\0'; len++) {
-        unsigned char c = (unsigned char)key->service[len];
-        bool is_kept = c < 0x80 && (isalnum(c) || c == '-' || (c == '.' && len > 0));
-        readable[len] = is_kept ? (char)c : '_';
+        char c = key->service[len];
+        bool is_kept = isascii(c) && (isalnum(c) || c == '-' || (c == '.' && len > 0));
+        readable[len] = '_';
+        if (is_kept) {
+            readable[len] = c;
+        }
     }
     readable[len] = '\0';
     const uint64_t nothing[2] = {0, 0};
@@ -310,19 +314,20 @@ static void remove_if_old(int dir_fd, const char *name, int64_t now_ms)
 /* Remove what crashes, and services that nobody asks for any more, have left. */
 static void tidy(const place *at, int64_t now_ms)
 {
+    _Alignas(struct dirent64) char entries[ENTRIES_SIZE];
     int fd = openat(at->dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
-    if (dir == NULL) {
-        if (fd >= 0) {
-            (void)close(fd);
-        }
+    if (fd < 0) {
         return;
     }
-    const struct dirent *entry = NULL;
-    while ((entry = readdir(dir)) != NULL) {
-        remove_if_old(at->dir_fd, entry->d_name, now_ms);
+    ssize_t len = 0;
+    while ((len = getdents64(fd, entries, sizeof entries)) > 0) {
+        for (ssize_t i = 0; i < len;) {
+            const struct dirent64 *entry = (const void *)(entries + i);
+            remove_if_old(at->dir_fd, entry->d_name, now_ms);
+            i += entry->d_reclen;
+        }
     }
-    (void)closedir(dir);
+    (void)close(fd);
 }
 
 yurpc_status yr_cache_file_save(const char *dir, const yr_cache_key *key,

@@ -160,6 +160,9 @@ static bool take_text(yurpc_bytes *rest, yurpc_bytes *ret_text)
     return true;
 }
 
+/* Sealed, and still not what we write: somebody made it up. */
+static const char made_up[] = "its contents do not fit together";
+
 static const char *fault_of_head(yurpc_bytes file)
 {
     const uint8_t *head = file.data;
@@ -192,33 +195,41 @@ static const char *fault_of_key(const yr_cache_key *key, yurpc_bytes *rest)
     return NULL;
 }
 
-/* Sealed, and still not what we write: somebody made it up. */
-static const char *const made_up = "its contents do not fit together";
-
-static yurpc_status take_instances(const char *service, yurpc_bytes rest, uint64_t count,
-                                   yr_batch *batch, const char **ret_fault)
+static yurpc_status take_instance(const char *service, yurpc_bytes node, yurpc_bytes value,
+                                  yr_batch *batch)
 {
-    yurpc_status status = YURPC_OK;
-    for (uint64_t i = 0; i < count && status == YURPC_OK; i++) {
+    yurpc_instance *instance = NULL;
+    yurpc_status status =
+        yr_instance_decode(yr_bytes_of_text(service), node, value, 0, &instance, NULL);
+    if (status == YURPC_OK) {
+        return yr_batch_take_put(batch, instance);
+    }
+    return status == YURPC_NO_MEMORY ? status : YURPC_OK;
+}
+
+static yurpc_status take_instances(const yr_cache_key *key, yurpc_bytes file, yr_batch *batch,
+                                   yurpc_error **ret_error)
+{
+    uint64_t count = get_number((const uint8_t *)file.data + COUNT_AT, 4);
+    yurpc_bytes rest = yr_bytes_after(file, YR_CACHE_HEAD_LEN);
+    const char *fault = fault_of_key(key, &rest);
+    for (uint64_t i = 0; i < count && fault == NULL; i++) {
         yurpc_bytes node;
         yurpc_bytes value;
+        yurpc_status status = YURPC_OK;
         if (!take_text(&rest, &node) || !take_text(&rest, &value)) {
-            *ret_fault = made_up;
-            return YURPC_INVALID;
+            fault = made_up;
+        } else {
+            status = take_instance(key->service, node, value, batch);
         }
-        yurpc_instance *instance = NULL;
-        status = yr_instance_decode(yr_bytes_of_text(service), node, value, 0, &instance, NULL);
-        if (status == YURPC_OK) {
-            status = yr_batch_take_put(batch, instance);
-        } else if (status != YURPC_NO_MEMORY) {
-            status = YURPC_OK;
+        if (status != YURPC_OK) {
+            return yr_error_set_status(ret_error, status);
         }
     }
-    if (status == YURPC_OK && rest.len > 0) {
-        *ret_fault = made_up;
-        return YURPC_INVALID;
+    if (fault == NULL && rest.len > 0) {
+        fault = made_up;
     }
-    return status;
+    return fault == NULL ? YURPC_OK : yr_error_set(ret_error, YURPC_INVALID, -1, "%s", fault);
 }
 
 yurpc_status yr_cache_decode(const yr_cache_key *key, yurpc_bytes file, yr_batch *batch,
@@ -226,21 +237,14 @@ yurpc_status yr_cache_decode(const yr_cache_key *key, yurpc_bytes file, yr_batch
 {
     YR_ASSERT(batch->count == 0);
     const char *fault = fault_of_head(file);
-    if (fault == NULL) {
-        uint64_t count = get_number((const uint8_t *)file.data + COUNT_AT, 4);
-        yurpc_bytes rest = yr_bytes_after(file, YR_CACHE_HEAD_LEN);
-        fault = fault_of_key(key, &rest);
-        if (fault == NULL) {
-            yurpc_status status = take_instances(key->service, rest, count, batch, &fault);
-            if (status == YURPC_OK) {
-                batch->is_list = true;
-                return YURPC_OK;
-            }
-            yr_batch_clear(batch);
-            if (fault == NULL) {
-                return yr_error_set_status(ret_error, status);
-            }
-        }
+    if (fault != NULL) {
+        return yr_error_set(ret_error, YURPC_INVALID, -1, "%s", fault);
     }
-    return yr_error_set(ret_error, YURPC_INVALID, -1, "%s", fault);
+    yurpc_status status = take_instances(key, file, batch, ret_error);
+    if (status != YURPC_OK) {
+        yr_batch_clear(batch);
+        return status;
+    }
+    batch->is_list = true;
+    return YURPC_OK;
 }

@@ -1,0 +1,111 @@
+/*
+ * The file of a list on disk. What is believed is sealed, is of the right registry and service,
+ * and says the same when it is written and read again.
+ *
+ * The first byte: even, the rest is the whole file; odd, the rest is what follows the head of
+ * one that is sealed for it, as somebody would make one up.
+ */
+#include "base/mem.h"
+#include "fuzz.h"
+#include "registry/cache_format.h"
+#include "registry/instance.h"
+
+#include <stdint.h>
+
+enum { HEAD_FIXED_LEN = 12, COUNT_LEN = 4 };
+
+static const yr_cache_key key = {.registry = "etcd h:2379", .service = "s:1.0"};
+
+static yurpc_snapshot *snapshot_of(yr_batch *batch)
+{
+    yurpc_snapshot *empty = NULL;
+    yurpc_snapshot *snapshot = NULL;
+    yr_batch_result result;
+    require(yr_snapshot_apply(NULL, NULL, 0, true, &empty) == YURPC_OK);
+    require(yr_batch_settle(batch, empty, NULL, &result) == YURPC_OK);
+    require(yr_snapshot_apply(empty, result.changes, result.count, true, &snapshot) ==
+            YURPC_OK);
+    yr_free(result.changes);
+    yr_snapshot_unref(empty);
+    return snapshot;
+}
+
+static yr_buf encode(const yurpc_snapshot *snapshot)
+{
+    yr_buf file;
+    yr_buf_init(&file, YR_CACHE_LEN_MAX);
+    require(yr_cache_encode(&key, snapshot, &file) == YURPC_OK);
+    return file;
+}
+
+static void decode(yr_buf *file, yr_batch *batch)
+{
+    yr_batch_init(batch);
+    require(yr_cache_decode(&key, yr_bytes(file->data, file->len), batch, NULL) == YURPC_OK);
+    yr_buf_deinit(file);
+}
+
+/* What a value of 64 KiB says may need more when it is written anew, and is then left out. */
+static void write_and_read_again(yr_batch *batch)
+{
+    yurpc_snapshot *snapshot = snapshot_of(batch);
+    yr_buf file = encode(snapshot);
+    yr_batch again;
+    decode(&file, &again);
+    require(again.is_list && again.count <= yurpc_snapshot_count(snapshot));
+    for (size_t i = 0; i < again.count; i++) {
+        const yurpc_instance *was = yr_snapshot_find(snapshot, again.items[i].key);
+        require(was != NULL && yr_instance_is_equal(was, again.items[i].instance));
+    }
+    yr_batch_deinit(&again);
+    yr_snapshot_unref(snapshot);
+}
+
+/* A head that is right up to the count, which is the input's, and the input's body. */
+static yr_buf make_up(fuzz_input *in)
+{
+    yurpc_snapshot *empty = NULL;
+    require(yr_snapshot_apply(NULL, NULL, 0, true, &empty) == YURPC_OK);
+    yr_buf file = encode(empty);
+    yr_snapshot_unref(empty);
+    uint8_t count[COUNT_LEN] = {fuzz_byte(in), fuzz_byte(in)};
+    for (size_t i = 0; i < COUNT_LEN; i++) {
+        file.data[HEAD_FIXED_LEN + i] = count[i];
+    }
+    if (fuzz_byte(in) % 2 == 0) {
+        file.len = YR_CACHE_HEAD_LEN; /* the names, too, are the input's */
+    }
+    yurpc_bytes body = fuzz_piece(in, in->left);
+    require(yr_buf_append(&file, body.data, body.len) == YURPC_OK);
+    yr_cache_seal(&file);
+    return file;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    fuzz_input in = {data, size};
+    yr_buf made;
+    yr_batch batch;
+    yurpc_error *error = NULL;
+    yr_buf_init(&made, YR_CACHE_LEN_MAX);
+    yr_batch_init(&batch);
+    yurpc_bytes file;
+    if (fuzz_byte(&in) % 2 == 0) {
+        file = fuzz_piece(&in, in.left);
+    } else {
+        made = make_up(&in);
+        file = yr_bytes(made.data, made.len);
+    }
+    yurpc_status status = yr_cache_decode(&key, file, &batch, &error);
+    require(status == YURPC_OK || status == YURPC_INVALID);
+    require((status == YURPC_OK) == (error == NULL) && batch.is_list == (status == YURPC_OK));
+    if (status == YURPC_OK) {
+        write_and_read_again(&batch);
+    } else {
+        require(batch.count == 0);
+    }
+    yurpc_error_free(error);
+    yr_batch_deinit(&batch);
+    yr_buf_deinit(&made);
+    return 0;
+}
