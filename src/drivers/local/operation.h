@@ -40,7 +40,7 @@ void yr_local_operations_cancel(yr_driver *driver);
 /* Whether one was not answered yet, or still runs. */
 bool yr_local_operations_are_open(const yr_driver *driver);
 
-/* End them at once; only their memory stays, because the pool may still use it. */
+/* End them at once; only their memory stays, because the worker may still use it. */
 void yr_local_operations_end(yr_driver *driver);
 
 /* Free what is left of them. */

@@ -9,7 +9,7 @@ enum {
     TIDY_WAIT_MS = 200,
 };
 
-/* ---- In the pool ---- */
+/* ---- On the worker ---- */
 
 static yurpc_status run_job(yr_local_queue *queue, yr_local_job *job, bool *has_reaped,
                             yurpc_error **ret_error)
@@ -95,7 +95,7 @@ static void visit_end(yr_local_queue *queue)
         job->done(job, job->status, error);
         yurpc_error_free(error);
     }
-    /* Only now: what the done functions touch is not the pool's meanwhile. */
+    /* Only now: what the done functions touch is not the worker's meanwhile. */
     queue->is_visiting = false;
     pump(queue);
 }

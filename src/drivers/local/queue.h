@@ -2,8 +2,8 @@
  * Jobs on the registry's file, one after the other, off the loop: SQLite waits for locks and
  * for the disk, the loop for nothing.
  *
- * Jobs that wait are run together in one visit to the pool. A visit opens the file first if it
- * is not open, or not the one that the path leads to any more.
+ * Jobs that wait are run together in one visit to the worker. A visit opens the file first if
+ * it is not open, or not the one that the path leads to any more.
  */
 #ifndef YR_LOCAL_QUEUE_H
 #define YR_LOCAL_QUEUE_H
@@ -68,7 +68,7 @@ typedef struct yr_local_queue {
     yr_work work;
     yr_task no_work_task; /* ends a visit that could not begin */
 
-    /* The pool's, during a visit: */
+    /* The worker's, during a visit: */
     yr_list running;
     yr_local_store store;
     yr_local_dead dead;

@@ -6,9 +6,11 @@
 #include "net/uv/clock.h"
 #include "net/uv/uv_resume.h"
 #include "net/uv/uv_tls_stream.h"
+#include "net/uv/uv_work.h"
 #include "net/uv/uv_world.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sys/epoll.h>
@@ -198,6 +200,20 @@ static bool has_descriptors(void)
     return is_enough;
 }
 
+/*
+ * Where a program has closed its standard descriptors, what it prints would go into one of our
+ * sockets, and libuv refuses to close what it was given there. So they are taken first, by
+ * /dev/null, and stay so; SQLite does the same.
+ */
+static void hold_standard_descriptors(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR | O_CLOEXEC) < 0) {
+            return; /* a sandbox without it: the program's affair */
+        }
+    }
+}
+
 static void close_loop(uv_loop_t *loop)
 {
     while (uv_run(loop, UV_RUN_DEFAULT) != 0) { /* until each handle was let go */
@@ -220,6 +236,7 @@ yurpc_status yr_uv_io_new(yr_io **ret_io, yurpc_error **ret_error)
     self->loop = loop;
     yr_list_init(&self->unsent);
     yr_list_init(&self->graves);
+    hold_standard_descriptors();
     uv_error = has_descriptors() ? uv_loop_init(loop) : UV_EMFILE;
     if (uv_error != 0) {
         goto fail;
@@ -256,10 +273,12 @@ void yr_uv_io_free(yr_io *io)
     }
     yr_uv_io *self = yr_uv_io_of(io);
     YR_ASSERT(!self->is_in_turn && self->open_count == 0);
-    while (self->answers_due > 0) { /* they are on their way: no thread is left resolving */
+    /* Answers are on their way, no thread is left resolving; work takes as long as it takes. */
+    while (self->answers_due > 0 || self->works_due > 0) {
         uv_run(self->loop, UV_RUN_ONCE);
     }
     yr_uv_resume_free(self->resume);
+    yr_uv_worker_free(self->worker);
     uv_close((uv_handle_t *)&self->async, NULL);
     uv_close((uv_handle_t *)&self->timer, NULL);
     close_loop(self->loop);

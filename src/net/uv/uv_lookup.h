@@ -1,9 +1,9 @@
 /*
  * Resolving a host name off the loop.
  *
- * Each lookup has a detached thread of its own, not one of libuv's pool: a resolver whose
- * servers do not answer cannot be interrupted, and would hold up whoever waits for the pool, at
- * last the exit of the process.
+ * Each lookup has a detached thread of its own: a resolver whose servers do not answer cannot
+ * be interrupted, and would hold up whoever waits for the thread, at last the exit of the
+ * process.
  */
 #ifndef YR_NET_UV_LOOKUP_H
 #define YR_NET_UV_LOOKUP_H

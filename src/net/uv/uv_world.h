@@ -1,7 +1,7 @@
 /*
  * What the files of this folder share: the object behind a yr_io on libuv.
  *
- * libuv gives the loop: readiness, one timer, wake-up, the thread pool. The sockets are our
+ * libuv gives the loop: readiness, one timer, wake-up. The sockets are our
  * own, because libuv 1.44 writes to them with write(2), which raises SIGPIPE in a host that
  * did not ask for it to be ignored, and has no say over gathering or TCP options.
  *
@@ -31,10 +31,12 @@ typedef struct yr_uv_io {
     uv_timer_t timer; /* due with the earliest of io.timers */
     uv_async_t async; /* a task was posted */
     bool is_in_turn;
-    yr_list unsent;     /* streams with something to send at the end of the turn */
-    yr_list graves;     /* see above */
-    size_t answers_due; /* of lookups: the loop cannot end before they came */
-    size_t open_count;  /* streams, listeners and watches that were not closed */
+    yr_list unsent;              /* streams with something to send at the end of the turn */
+    yr_list graves;              /* see above */
+    size_t answers_due;          /* of lookups: the loop cannot end before they came */
+    size_t works_due;            /* blocking work that was begun and whose end was not told */
+    struct yr_uv_worker *worker; /* NULL: none was begun yet */
+    size_t open_count;           /* streams, listeners and watches that were not closed */
     char read_buffer[YR_UV_READ_MAX];
 } yr_uv_io;
 
@@ -49,10 +51,7 @@ void yr_uv_bury(yr_uv_io *io, yr_uv_grave *grave, void *memory);
 /* The status for an error number of the system or of libuv. */
 yurpc_status yr_uv_status(int uv_error);
 
-/*
- * Threads of libuv's pool are born where the first work is queued, and inherit its signal
- * mask: none of them shall run the host's signal handlers.
- */
+/* Our threads inherit the mask: none of them shall run the host's signal handlers. */
 void yr_uv_block_signals(sigset_t *ret_before);
 void yr_uv_restore_signals(const sigset_t *before);
 

@@ -1,0 +1,105 @@
+#include "registry/reclaimer.h"
+
+#include "base/assert.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <sched.h>
+#include <semaphore.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <unistd.h>
+
+#include <urcu/urcu-bp.h>
+
+/* One for the process. The thread belongs to the process that made it: a forked child has
+ * none, and makes its own. */
+static _Atomic int64_t owner; /* its process; negative: that process is making it; 0: none */
+static sem_t wake;
+static _Atomic(yr_retired *) newest; /* a stack */
+
+static yr_retired *in_order(yr_retired *stack)
+{
+    yr_retired *first = NULL;
+    while (stack != NULL) {
+        yr_retired *next = stack->next;
+        stack->next = first;
+        first = stack;
+        stack = next;
+    }
+    return first;
+}
+
+static void *run(void *context)
+{
+    (void)context;
+    for (;;) {
+        while (sem_wait(&wake) != 0) {
+            YR_ASSERT(errno == EINTR);
+        }
+        yr_retired *retired =
+            in_order(atomic_exchange_explicit(&newest, NULL, memory_order_acquire));
+        if (retired != NULL) {
+            urcu_bp_synchronize_rcu();
+        }
+        while (retired != NULL) {
+            yr_retired *next = retired->next;
+            retired->release(retired);
+            retired = next;
+        }
+    }
+    return NULL;
+}
+
+/* The host's signals are not for it: the thread begins with all of them blocked. */
+static int start_thread(void)
+{
+    pthread_t thread;
+    sigset_t all;
+    sigset_t before;
+    int failed = sem_init(&wake, 0, 1); /* something may have been left by the parent */
+    YR_ASSERT(failed == 0);
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int error = pthread_create(&thread, NULL, run, NULL);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (error == 0) {
+        (void)pthread_setname_np(thread, "yurpc-rcu"); /* for debuggers */
+        pthread_detach(thread);
+    }
+    return error;
+}
+
+yurpc_status yr_reclaimer_start(void)
+{
+    int64_t pid = getpid();
+    int64_t seen = atomic_load(&owner);
+    for (;;) {
+        if (seen == pid) {
+            return YURPC_OK;
+        }
+        if (seen == -pid) { /* another thread is about to know */
+            sched_yield();
+            seen = atomic_load(&owner);
+        } else if (atomic_compare_exchange_weak(&owner, &seen, -pid)) {
+            break;
+        }
+    }
+    int error = start_thread();
+    atomic_store(&owner, error == 0 ? pid : 0);
+    return error == 0 ? YURPC_OK : YURPC_IO;
+}
+
+void yr_reclaimer_retire(yr_retired *retired)
+{
+    yr_retired *seen = atomic_load_explicit(&newest, memory_order_relaxed);
+    do {
+        retired->next = seen;
+    } while (!atomic_compare_exchange_weak_explicit(
+        &newest, &seen, retired, memory_order_release, memory_order_relaxed));
+    if (seen == NULL && sem_post(&wake) != 0) {
+        /* Only past SEM_VALUE_MAX, and then it is awake. */
+    }
+}
