@@ -27,6 +27,7 @@ struct yr_etcd_call {
     yr_backoff backoff;
     yurpc_error *error; /* of the last attempt */
     bool is_in_doubt;   /* an attempt may have been processed */
+    bool was_refused;   /* on a connection that goes on */
     unsigned renewals;  /* times that the token was refused */
     bool is_ending;
 
@@ -216,9 +217,10 @@ static void call_succeeded(yr_etcd_call *call)
     yr_auth_accepted(&client->auth, call->generation);
     call_settle(call); /* the note may call the owner, who may cancel this call */
     yr_header header = yr_reply_header(&reply->reply);
-    if (call->method->is_linearizable && header.revision <= 0) {
-        status =
-            YURPC_PROTOCOL; /* etcd says when; nothing at all would pass for an empty list */
+    bool is_undated = call->method->is_linearizable && header.revision <= 0;
+    if (header.cluster_id == 0 || is_undated) {
+        /* etcd says who it is, and when; nothing at all would pass for an empty list. */
+        status = YURPC_PROTOCOL;
     } else if (!yr_etcd_note(client, &header, &call->sent, call->method->is_linearizable)) {
         status = YURPC_PROTOCOL;
     } else if (call->method == &yr_method_lease_ttl && call->granted_id != 0) {
@@ -270,10 +272,17 @@ static void call_retry_or_fail(yr_etcd_call *call, const yr_grpc_end *end,
     if (end->is_unprocessed || (is_passing && (is_untouched || call->is_idempotent))) {
         yurpc_error_free(call->error);
         call->error = yr_error_new(verdict.status, code, "%s", end->message);
-        call_retry(call, end->is_unprocessed || end->is_transport);
+        /* One refusal is chance; a server that goes on refusing must not be asked without
+         * pause. */
+        bool is_refused = end->is_unprocessed && !end->is_transport;
+        call_retry(call, end->is_transport || (is_refused && !call->was_refused));
+        call->was_refused = call->was_refused || is_refused;
         return;
     }
-    bool is_unknown = verdict.status == YURPC_UNAVAILABLE && !call->method->is_read;
+    /* Not the server ended it: a reset, or an answer that cannot be read. */
+    bool is_broken = !end->is_remote && !is_untouched && verdict.status != YURPC_TIMEOUT;
+    bool is_unknown =
+        (verdict.status == YURPC_UNAVAILABLE || is_broken) && !call->method->is_read;
     call_fail(call, yr_error_new(is_unknown ? YURPC_UNKNOWN_OUTCOME : verdict.status, code,
                                  "%s", end->message));
 }

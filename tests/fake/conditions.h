@@ -27,6 +27,10 @@ typedef struct yr_fake_condition {
      */
     bool is_lie;
 
+    /* The server may refuse in words that no client should soon try again (not allowed, not
+     * known): it comes back when its own pause for such a case is over. */
+    bool is_verdict;
+
     /* @p chance chooses what it leaves open: which method, how long, how much. */
     void (*begin)(yr_fake_etcd *fake, const void *self, uint64_t chance);
     void (*end)(yr_fake_etcd *fake, const void *self); /* NULL: its rules go, and that is all */

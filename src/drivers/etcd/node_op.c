@@ -41,6 +41,10 @@ static void end(node_op *op, yurpc_status status, const yurpc_error *error)
                    : yr_error_new(status, -1, "%s: %s", op->key, yurpc_status_text(status));
         error = made;
     }
+    if (error != made && status == YURPC_NOT_FOUND) {
+        status =
+            YURPC_REMOTE; /* not of our key: etcd has no such answer to what is asked here */
+    }
     yr_driver *driver = op->driver;
     if (status == YURPC_LEASE_LOST) {
         yr_etcd_driver_lose_session(driver, op->lease, error);
