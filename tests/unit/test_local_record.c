@@ -1,4 +1,5 @@
 #include "base/bytes.h"
+#include "drivers/local/lease.h"
 #include "drivers/local/lock.h"
 #include "drivers/local/process.h"
 #include "drivers/local/record.h"
@@ -145,6 +146,42 @@ static void what_fails_leaves_nothing_behind(void **state)
     assert_string_equal(changes_since(0), "");
 }
 
+static void put_for(const char *node, int64_t owner)
+{
+    yr_local_state state;
+    yr_local_key key = key_of(node);
+    assert_ok(yr_local_change_begin(&store, &state, NULL));
+    int64_t before = state.revision;
+    yurpc_status status =
+        yr_local_record_put(&store, &state, &key, yr_bytes_of_text("{}"), owner, NULL);
+    assert_ok(yr_local_change_end(&store, &state, before, status, NULL));
+}
+
+static bool is_there(const char *node)
+{
+    yr_local_key key = key_of(node);
+    yr_local_found found;
+    assert_ok(yr_local_record_find(&store, &key, &found, NULL));
+    return found.is_there;
+}
+
+static void tidying_leaves_alone_whose_owner_is_no_number(void **state)
+{
+    (void)state;
+    put_for("permanent:1", 0);
+    put_for("orphan:1", 5);
+    put_for("orphan:2", -6);
+    assert_int_equal(sqlite3_exec(store.db,
+                                  "INSERT INTO records VALUES"
+                                  " ('/rpc/svc:1.0/x:1', '{}', 'text', 9, 9)",
+                                  NULL, NULL, NULL),
+                     SQLITE_OK);
+    assert_ok(yr_local_lease_tidy(&store, NULL));
+    assert_true(is_there("permanent:1"));
+    assert_false(is_there("orphan:1"));
+    assert_false(is_there("orphan:2"));
+}
+
 static void names_that_would_make_another_key_are_refused(void **state)
 {
     (void)state;
@@ -190,6 +227,7 @@ int main(void)
         ON_STORE(a_revision_that_never_was_is_a_gap),
         ON_STORE(what_was_forgotten_is_a_gap),
         ON_STORE(what_fails_leaves_nothing_behind),
+        ON_STORE(tidying_leaves_alone_whose_owner_is_no_number),
         ON_STORE(names_that_would_make_another_key_are_refused),
         ON_STORE(a_lock_is_not_seen_by_its_own_process_and_goes_with_its_file),
         ON_STORE(a_process_has_one_mark),

@@ -95,16 +95,19 @@ static yurpc_status delete_orphans(yr_local_store *store, yr_local_state *state,
                                    yurpc_error **ret_error)
 {
     bool is_row = true;
-    int64_t before = -1;
-    /* Each round advances the revision; in a damaged index it may not: then leave it. */
-    while (is_row && state->revision != before) {
-        before = state->revision;
+    int64_t last = INT64_MIN; /* nobody's: ids are drawn, and are positive */
+    while (is_row) {
         /* Anew each time: deleting moves what the statement walks on. */
-        sqlite3_stmt *statement = yr_local_store_statement(store, YR_LOCAL_SQL_OWNERS_GONE);
+        sqlite3_stmt *statement = yr_local_store_statement(store, YR_LOCAL_SQL_OWNER_GONE_NEXT);
+        sqlite3_bind_int64(statement, 1, last);
         yurpc_status status = yr_local_store_step(store, statement, &is_row, ret_error);
         if (status == YURPC_OK && is_row) {
             int64_t owner = sqlite3_column_int64(statement, 0);
             sqlite3_reset(statement);
+            if (owner <= last) {
+                return YURPC_OK; /* a damaged index: this must come to an end */
+            }
+            last = owner;
             status = yr_local_record_delete_owned(store, state, owner, ret_error);
         }
         if (status != YURPC_OK) {

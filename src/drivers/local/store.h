@@ -43,8 +43,10 @@ enum { YR_LOCAL_BOOT_LEN = 36 };
                       " WHERE revision > ?1 ORDER BY revision")                              \
     XX(RECORDS_OWNED, "SELECT key FROM records WHERE owner = ?1 ORDER BY key")               \
     XX(RECORDS_DISOWN, "DELETE FROM records WHERE owner = ?1")                               \
-    XX(OWNERS_GONE, "SELECT DISTINCT owner FROM records"                                     \
-                    " WHERE owner <> 0 AND owner NOT IN (SELECT id FROM sessions)")          \
+    XX(OWNER_GONE_NEXT, "SELECT owner FROM records WHERE owner > ?1 AND owner <> 0"          \
+                        " AND typeof(owner) = 'integer'"                                     \
+                        " AND owner NOT IN (SELECT id FROM sessions)"                        \
+                        " ORDER BY owner LIMIT 1")                                           \
     XX(TOMBSTONE_PUT, "REPLACE INTO tombstones (revision, key, seal) VALUES (?1, ?2, ?3)")   \
     XX(TOMBSTONES_SINCE, "SELECT key, revision, seal FROM tombstones"                        \
                          " WHERE revision > ?1 ORDER BY revision")                           \
