@@ -33,7 +33,7 @@ static const struct {
     {YURPC_PROTOCOL, CLI_UNREACHABLE, "; does -a name a registry?"},
     {YURPC_UNAUTHENTICATED, CLI_REFUSED, "; check --user and the password"},
     {YURPC_DENIED, CLI_REFUSED, "; the user needs more rights in the registry"},
-    {YURPC_TLS, CLI_REFUSED, "; check the certificates"},
+    {YURPC_TLS, CLI_REFUSED, "; see --cacert, --cert and --key"},
     {YURPC_EXISTS, CLI_CONFLICT, ""},
     {YURPC_CONFLICT, CLI_CONFLICT, "; try again"},
 };

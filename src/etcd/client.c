@@ -86,10 +86,13 @@ void yr_etcd_check(yr_etcd *client)
 
 static void report_connection(yr_etcd *client, bool is_connected, const yurpc_error *error)
 {
-    if (client->is_reported && client->is_connected == is_connected) {
+    bool is_refusal = yurpc_error_status(error) == YURPC_TLS;
+    if (client->is_reported && client->is_connected == is_connected &&
+        (!is_refusal || client->is_tls_refused)) {
         return;
     }
     client->is_reported = true;
+    client->is_tls_refused = is_refusal;
     client->is_refused = false;
     client->is_connected = is_connected;
     if (client->events.on_connection != NULL && !client->is_closing) {
@@ -172,6 +175,17 @@ static void on_refused(void *context, const yurpc_error *error)
     }
 }
 
+/* Whoever answers would get the password. */
+static yurpc_status check_tls(const yr_etcd_options *options, yurpc_error **ret_error)
+{
+    bool is_given_away = options->tls.is_insecure && options->username != NULL;
+    return is_given_away
+               ? yr_error_set(ret_error, YURPC_INVALID, -1,
+                              "a user cannot log in where certificates are not verified: give "
+                              "the CA file instead")
+               : YURPC_OK;
+}
+
 /* Once for each client: whoever can listen on the way learns the password. */
 static void warn_of_plain_text(const yr_etcd *client)
 {
@@ -237,7 +251,10 @@ yurpc_status yr_etcd_new(yr_io *io, const yr_etcd_options *options,
                                                               : YR_ETCD_CONNECT_TIMEOUT_MS,
                                     .log = options->log,
                                     .history = &client->history};
-    yurpc_status status = yr_auth_init(&client->auth, client, options, &auth_events, ret_error);
+    yurpc_status status = check_tls(options, ret_error);
+    if (status == YURPC_OK) {
+        status = yr_auth_init(&client->auth, client, options, &auth_events, ret_error);
+    }
     if (status == YURPC_OK) {
         status = yr_link_init(&client->link, &link_options, &link_events, client, ret_error);
     }

@@ -26,9 +26,10 @@ struct yr_etcd {
     yr_call_list calls;
     yr_keeper keeper;
     yr_watch_hub hub;
-    bool is_connected; /* as reported */
-    bool is_reported;  /* anything was */
-    bool is_refused;   /* and that it is because the user is refused */
+    bool is_connected;   /* as reported */
+    bool is_reported;    /* anything was */
+    bool is_tls_refused; /* as reported */
+    bool is_refused;     /* and that it is because the user is refused */
     yr_etcd_call *check;
     yr_task close_task;
     bool is_closing;

@@ -36,9 +36,10 @@ typedef struct yr_etcd_watch yr_etcd_watch;
 typedef struct yr_etcd_events {
     /*
      * The connection came (error NULL) or went. Only changes are reported; a client begins as
-     * gone. An endpoint that cannot be reached at first is reported once, too. A user whom etcd
-     * refuses has no connection; each such refusal (YURPC_UNAUTHENTICATED) that follows a
-     * success or another failure is reported. May be NULL.
+     * gone. An endpoint that cannot be reached at first is reported once, too; so is it when
+     * TLS is refused (YURPC_TLS) after other failures. A user whom etcd refuses has no
+     * connection; each such refusal (YURPC_UNAUTHENTICATED) that follows a success or another
+     * failure is reported. May be NULL.
      */
     void (*on_connection)(void *context, bool is_connected, const yurpc_error *error);
 

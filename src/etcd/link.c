@@ -51,11 +51,15 @@ static int64_t pause_ms(yr_link *link)
 /* Takes @p error. */
 static void set_error(yr_link *link, yurpc_error *error)
 {
+    /* A certificate that went wrong during an outage must not pass for the outage. */
+    bool is_refusal = yurpc_error_status(error) == YURPC_TLS;
+    bool is_news = !link->is_failing || (is_refusal && !link->is_refused);
     yurpc_error_free(link->error);
     link->error = error;
-    yr_log_write(&link->options.log, link->is_failing ? YURPC_LOG_DEBUG : YURPC_LOG_WARN,
-                 "etcd", "%s", yurpc_error_text(error));
     link->is_failing = true;
+    link->is_refused = link->is_refused || is_refusal;
+    yr_log_write(&link->options.log, is_news ? YURPC_LOG_WARN : YURPC_LOG_DEBUG, "etcd", "%s",
+                 yurpc_error_text(error));
 }
 
 /* The attempt came to nothing: on to the next endpoint. Takes @p error. */
@@ -195,6 +199,7 @@ static void slot_up(yr_link_slot *slot, const char *version)
     link->server_version = parse_version(version);
     link->failures = 0;
     link->is_failing = false;
+    link->is_refused = false;
     link->foreign_id = 0;
     yurpc_error_free(link->error);
     link->error = NULL;

@@ -66,6 +66,7 @@ typedef struct yr_link {
     size_t failures;    /* in this round */
     yurpc_error *error; /* of the last failure; NULL while up */
     bool is_failing;    /* a failure was logged and there was no success since */
+    bool is_refused;    /* and one of TLS was among them */
     int64_t foreign_logged_ms;
     uint64_t foreign_id; /* the other cluster that was met last; 0: none since we were up */
     uint64_t foreign_members; /* which endpoints belong to it: a bit each */

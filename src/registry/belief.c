@@ -9,7 +9,8 @@ static void write_failed(yr_provider *provider, yr_claim *claim, yurpc_status st
 {
     int64_t now = yr_io_now_ms(provider->core->io);
     uint64_t random = yr_io_random(provider->core->io);
-    if (yr_status_is_retriable(status) || status == YURPC_UNAUTHENTICATED) {
+    if (yr_status_is_retriable(status) || status == YURPC_UNAUTHENTICATED ||
+        status == YURPC_TLS) {
         /* One trouble of the registry, met by many claims: they wait together. */
         if (now >= provider->not_before_ms) {
             provider->not_before_ms = now + yr_backoff_next_ms(&provider->backoff, random);

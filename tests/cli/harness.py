@@ -131,6 +131,8 @@ class Etcd:
         self.port, self.peer_port = free_port(), free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.options = ["-r", "etcd", "-a", self.url]
+        self.arguments = []  # more of them for etcd
+        self.context = None  # of TLS, for the JSON gateway
         self.popen = None
 
     def start(self):
@@ -141,7 +143,8 @@ class Etcd:
             [self.binary, "--name", "one", "--data-dir", str(self.directory),
              "--listen-client-urls", self.url, "--advertise-client-urls", self.url,
              "--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer,
-             "--initial-cluster", f"one={peer}", "--logger", "zap"],
+             "--initial-cluster", f"one={peer}", "--logger", "zap",
+             *self.arguments],
             stdin=subprocess.DEVNULL, stdout=log, stderr=log,
             env={**os.environ, "ETCD_UNSUPPORTED_ARCH": os.uname().machine})
         log.close()
@@ -150,7 +153,7 @@ class Etcd:
 
     def is_healthy(self):
         try:
-            with urllib.request.urlopen(self.url + "/health", timeout=2) as answer:
+            with urllib.request.urlopen(self.url + "/health", timeout=2, context=self.context) as answer:
                 return json.load(answer)["health"] == "true"
         except (OSError, ValueError):
             return False
@@ -169,7 +172,7 @@ class Etcd:
     def call(self, path, **fields):
         """One call of the JSON gateway."""
         request = urllib.request.Request(self.url + "/v3/" + path, json.dumps(fields).encode())
-        with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
+        with urllib.request.urlopen(request, timeout=PATIENCE, context=self.context) as answer:
             return json.load(answer)
 
     @staticmethod
@@ -216,6 +219,10 @@ class CommandTest(unittest.TestCase):
     def setUpClass(cls):
         cls.directory = tempfile.mkdtemp(prefix="yurpc-test-")
         cls.addClassCleanup(shutil.rmtree, cls.directory, ignore_errors=True)
+
+    @classmethod
+    def make_etcd(cls, version):
+        return Etcd(version, cls.directory)
 
     def setUp(self):
         self.service = "com.acme.T" + str(time.monotonic_ns()) + ":1.0"
@@ -291,7 +298,7 @@ def on_etcd(version, tests):
                       f"{tests.__name__} was not run on it ***\n", file=sys.stderr)
                 raise unittest.SkipTest(f"no etcd {version}")
             super().setUpClass()
-            cls.registry = Etcd(version, cls.directory)
+            cls.registry = cls.make_etcd(version)
             cls.addClassCleanup(cls.registry.stop)
             cls.registry.start()
     OnEtcd.__name__ = OnEtcd.__qualname__ = f"{tests.__name__}OnEtcd{version.replace('.', '_')}"

@@ -259,6 +259,26 @@ static void the_other_scheme_is_suggested(void **state)
     expect_refusal(text, &with_ca, YURPC_UNAVAILABLE, "http://");
 }
 
+/* Otherwise whoever answers would get the password. */
+static void insecure_is_refused_with_a_user(void **state)
+{
+    (void)state;
+    yr_loop *loop = NULL;
+    yr_etcd *client = NULL;
+    yurpc_error *error = NULL;
+    const yr_etcd_events events = {NULL, NULL};
+    yr_etcd_options options = {.endpoints = "https://127.0.0.1:1",
+                               .tls = {.is_insecure = true},
+                               .username = "root",
+                               .password = "geheim"};
+    assert_ok(yr_loop_new(false, &loop, NULL));
+    assert_int_equal(yr_etcd_new(yr_loop_io(loop), &options, &events, NULL, &client, &error),
+                     YURPC_INVALID);
+    assert_non_null(strstr(yurpc_error_text(error), "certificates are not verified"));
+    yurpc_error_free(error);
+    yr_loop_free(loop);
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -266,6 +286,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(mixed_lists_are_served),
         cmocka_unit_test(a_client_with_a_certificate_is_served),
         cmocka_unit_test(insecure_is_served_without_a_ca),
+        cmocka_unit_test(insecure_is_refused_with_a_user),
         cmocka_unit_test(another_ca_is_named_with_our_file),
         cmocka_unit_test(another_name_is_named_with_those_in_the_certificate),
         cmocka_unit_test(a_missing_client_certificate_is_asked_for),

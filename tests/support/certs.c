@@ -104,3 +104,15 @@ void yr_cert_write(const yr_cert *cert, const char *cert_path, const char *key_p
         close_new(file, new_path, key_path);
     }
 }
+
+void yr_cert_read(yr_cert *cert, const char *cert_path, const char *key_path)
+{
+    FILE *file = fopen(cert_path, "re");
+    must(file != NULL, cert_path);
+    cert->x509 = PEM_read_X509(file, NULL, NULL, NULL);
+    must(fclose(file) == 0 && cert->x509 != NULL, cert_path);
+    file = fopen(key_path, "re");
+    must(file != NULL, key_path);
+    cert->key = PEM_read_PrivateKey(file, NULL, NULL, NULL);
+    must(fclose(file) == 0 && cert->key != NULL, key_path);
+}

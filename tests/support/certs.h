@@ -30,4 +30,7 @@ void yr_cert_deinit(yr_cert *cert);
 /* Write PEM files in one rename each, readable by nobody else. NULL: not that one. */
 void yr_cert_write(const yr_cert *cert, const char *cert_path, const char *key_path);
 
+/* What was written. */
+void yr_cert_read(yr_cert *cert, const char *cert_path, const char *key_path);
+
 #endif /* YR_CERTS_H */
