@@ -11,8 +11,9 @@ enum {
     BACKOFF_BASE_MS = 100,
     BACKOFF_CAP_MS = 5000,
     /* A registry that loses a session mostly loses them all. In any half second no more than
-     * half of them shall come back; in less than a second altogether that cannot be done. */
-    SESSION_SPREAD_MS = 1800,
+     * half of 50 shall come back: over 2.5 s that fails less often than once in 20,000 times.
+     */
+    SESSION_SPREAD_MS = 2500,
 };
 
 static void reconcile(void *context)
@@ -278,8 +279,10 @@ void yr_provider_on_session_lost(yr_provider *provider, const yurpc_error *error
     atomic_store(&core->counters.lease_id, 0);
     yr_log_write(&core->log, YURPC_LOG_WARN, "registry", "the lease was lost: %s",
                  yurpc_error_text(error));
-    int64_t spread_ms = (int64_t)(yr_io_random(core->io) % (SESSION_SPREAD_MS + 1));
-    provider->not_before_ms = yr_io_now_ms(core->io) + spread_ms;
+    int64_t most_ms = core->ttl_ms * 2 / 3; /* consumers doubt for one TTL */
+    most_ms = most_ms < SESSION_SPREAD_MS ? most_ms : SESSION_SPREAD_MS;
+    provider->not_before_ms =
+        yr_io_now_ms(core->io) + (int64_t)(yr_io_random(core->io) % ((uint64_t)most_ms + 1));
     yr_list_move_all(&provider->todo, &provider->rest);
     for (yr_list *link = provider->todo.next; link != &provider->todo; link = link->next) {
         yr_claim *claim = YR_CONTAINER_OF(link, yr_claim, link);
