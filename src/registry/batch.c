@@ -119,6 +119,15 @@ static const yurpc_instance *last_known(const yr_batch *batch, const yr_batch_it
     return is_of_node && previous->instance != NULL ? previous->instance : before;
 }
 
+/* What follows would seem outdated: the registry's revisions begin anew, or @p before is from
+ * disk and has none. */
+static bool needs_revision(const yurpc_instance *before, const yurpc_instance *now)
+{
+    int64_t was = yurpc_instance_revision(before);
+    int64_t is = yurpc_instance_revision(now);
+    return is < was || (was == 0 && is != 0);
+}
+
 static void settle_item(const yr_batch *batch, const yr_batch_item *item,
                         const yurpc_instance *before, const yr_map *absent,
                         yr_batch_result *result)
@@ -133,8 +142,11 @@ static void settle_item(const yr_batch *batch, const yr_batch_item *item,
         before != NULL && !batch->is_list &&
         yurpc_instance_revision(item->instance) < yurpc_instance_revision(before) &&
         (absent == NULL || yr_map_find(absent, item->key) == NULL);
-    if (is_outdated || (before != NULL && yr_instance_is_equal(before, item->instance))) {
-        result->unchanged++;
+    bool is_equal = before != NULL && yr_instance_is_equal(before, item->instance);
+    bool is_renewed = is_equal && batch->is_list && needs_revision(before, item->instance);
+    result->unchanged += is_outdated || is_equal;
+    result->renewed += is_renewed;
+    if ((is_outdated || is_equal) && !is_renewed) {
         return;
     }
     add(result, item->key, item->instance);

@@ -32,6 +32,7 @@ typedef struct yr_batch_result {
         *changes; /* to be freed; borrows from the batch and from the current snapshot */
     size_t count;
     size_t unchanged; /* values that were the same as before */
+    size_t renewed;   /* changes, of which only the revision is another */
     size_t held;      /* departures that were taken out, for the first time (absence.h) */
 } yr_batch_result;
 

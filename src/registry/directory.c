@@ -115,7 +115,7 @@ static yurpc_status publish(void *context, const yr_snapshot_change *changes, si
 static void count_changes(yr_entry *entry, const yr_batch_result *result)
 {
     yr_counters *counters = &entry->core->counters;
-    size_t changes = result->count + result->held;
+    size_t changes = result->count + result->held - result->renewed;
     if (!entry->batch.is_list) {
         yr_count(&counters->changes, changes + result->unchanged);
         yr_count(&counters->unchanged, result->unchanged);

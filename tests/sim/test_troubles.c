@@ -331,6 +331,36 @@ static void an_answer_without_a_header_removes_nobody(void **state)
     yr_fleet_free(fleet);
 }
 
+/* The values are back before the consumer is: then their revisions are what tells. */
+static void what_changes_after_a_wipe_is_seen_though_revisions_began_anew(void **state)
+{
+    (void)state;
+    static const char key[] = "/rpc/" SERVICE "/10.0.0.2:9";
+    static const char changed[] =
+        "{\"serviceName\":\"com.acme.UserService\",\"serviceVersion\":\"1.0\","
+        "\"serviceHost\":\"10.0.0.2\",\"servicePort\":9,\"serviceGroup\":\"default\","
+        "\"draining\":true}";
+    enum { BEATS = 50 };
+    yr_fleet *fleet = yr_fleet_new(1, false);
+    yr_process *consumer = yr_fleet_start(fleet, "consumer");
+    yr_view *view = yr_process_follow(consumer, SERVICE);
+    for (int i = 0; i < BEATS; i++) {
+        yr_fake_etcd_put(fleet->etcd, key, i % 2 == 0 ? changed : odd_value, 0);
+    }
+    assert_true(yr_view_becomes(view, "10.0.0.2:9 ", SOON_MS));
+    yr_sim_cut_host(consumer->host);
+    assert_ok(yr_fake_etcd_restart(fleet->etcd, true));
+    yr_fake_etcd_put(fleet->etcd, key, odd_value, 0);
+    yr_sim_heal_all(fleet->sim);
+    yr_sim_run_for(fleet->sim, RECOVERY_MS);
+    size_t told = view->changes;
+    yr_fake_etcd_put(fleet->etcd, key, changed, 0);
+    yr_sim_run_for(fleet->sim, SOON_MS);
+    assert_int_equal(view->changes, told + 1);
+    assert_int_equal(view->downs, 0);
+    yr_fleet_free(fleet);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -343,6 +373,7 @@ int main(void)
         cmocka_unit_test(a_list_whose_moment_is_compacted_away_begins_anew),
         cmocka_unit_test(a_list_asked_for_during_a_list_comes_behind_it),
         cmocka_unit_test(a_list_from_before_does_not_deny_what_came_since),
+        cmocka_unit_test(what_changes_after_a_wipe_is_seen_though_revisions_began_anew),
         cmocka_unit_test(what_changed_during_an_outage_is_no_repair),
         cmocka_unit_test(a_key_that_changes_hands_while_it_is_being_withdrawn_is_left_alone),
         cmocka_unit_test(after_a_compaction_the_list_is_read_at_once),

@@ -111,6 +111,41 @@ static void an_older_revision_does_not_overwrite_a_newer_one(void **state)
     end(&made);
 }
 
+/* A registry that was wiped, and a provider that was back before anybody looked. */
+static void what_follows_a_list_that_went_back_is_not_outdated(void **state)
+{
+    (void)state;
+    setting made = set();
+    assert_ok(yr_batch_take_put(&made.batch, instance(1, 1, 500)));
+    assert_string_equal(settle(&made.batch, &made.current), "+h:1 ");
+    made.batch.is_list = true;
+    assert_ok(yr_batch_take_put(&made.batch, instance(1, 1, 3)));
+    assert_string_equal(settle(&made.batch, &made.current), "+h:1 ");
+    assert_int_equal(yurpc_instance_revision(yurpc_snapshot_at(made.current, 0)), 3);
+    assert_ok(yr_batch_take_put(&made.batch, instance(1, 2, 5)));
+    assert_string_equal(settle(&made.batch, &made.current), "+h:1 ");
+    end(&made);
+}
+
+static void what_only_gets_its_revision_counts_as_unchanged(void **state)
+{
+    (void)state;
+    setting made = set();
+    yr_batch_result result;
+    assert_ok(yr_batch_take_put(&made.batch, instance(1, 1, 0))); /* from disk */
+    assert_ok(yr_batch_take_put(&made.batch, instance(2, 1, 7)));
+    settle(&made.batch, &made.current);
+    made.batch.is_list = true;
+    assert_ok(yr_batch_take_put(&made.batch, instance(1, 1, 8)));
+    assert_ok(yr_batch_take_put(&made.batch, instance(2, 1, 9)));
+    assert_ok(yr_batch_settle(&made.batch, made.current, NULL, &result));
+    assert_int_equal(result.count, 1);
+    assert_int_equal(result.renewed, 1);
+    assert_int_equal(result.unchanged, 2);
+    yr_free(result.changes);
+    end(&made);
+}
+
 static void a_list_removes_what_it_does_not_name_and_may_go_back(void **state)
 {
     (void)state;
@@ -123,7 +158,7 @@ static void a_list_removes_what_it_does_not_name_and_may_go_back(void **state)
     assert_ok(yr_batch_take_put(&made.batch, instance(2, 1, 1)));
     assert_ok(yr_batch_take_put(&made.batch, instance(4, 7, 2)));
     assert_ok(yr_batch_take_put(&made.batch, instance(6, 1, 3)));
-    assert_string_equal(settle(&made.batch, &made.current), "-h:1 -h:3 +h:4 -h:5 +h:6 ");
+    assert_string_equal(settle(&made.batch, &made.current), "-h:1 +h:2 -h:3 +h:4 -h:5 +h:6 ");
     made.batch.is_list = true;
     assert_string_equal(settle(&made.batch, &made.current), "-h:2 -h:4 -h:6 ");
     end(&made);
@@ -227,6 +262,8 @@ int main(void)
         cmocka_unit_test(changes_come_out_ordered_and_the_last_word_counts),
         cmocka_unit_test(an_equal_value_is_no_change_whatever_its_revision),
         cmocka_unit_test(an_older_revision_does_not_overwrite_a_newer_one),
+        cmocka_unit_test(what_follows_a_list_that_went_back_is_not_outdated),
+        cmocka_unit_test(what_only_gets_its_revision_counts_as_unchanged),
         cmocka_unit_test(a_list_removes_what_it_does_not_name_and_may_go_back),
         cmocka_unit_test(deleting_what_is_not_there_is_no_change),
         cmocka_unit_test(who_had_announced_to_leave_is_told_from_who_had_not),
