@@ -311,6 +311,37 @@ static void a_watch_that_is_not_taken_up_makes_no_other_deaf(void **state)
     yr_fleet_free(fleet);
 }
 
+/* Wiped data begins again at revision 1: what was seen before must not make it look old. */
+static void after_a_wipe_what_is_equal_may_change_again(void **state)
+{
+    (void)state;
+    enum { WRITES = 20 };
+    static const char key[] = "/rpc/" SERVICE "/10.0.0.2:9";
+    static const char draining[] =
+        "{\"serviceName\":\"com.acme.UserService\",\"serviceVersion\":\"1.0\","
+        "\"serviceHost\":\"10.0.0.2\",\"servicePort\":9,\"serviceGroup\":\"default\","
+        "\"draining\":true}";
+    yr_fleet *fleet = yr_fleet_new(1, false);
+    yr_process *consumer = yr_fleet_start(fleet, "consumer");
+    yr_registry_set_reconcile_ms(consumer->registry, 100 * LONG_MS); /* shall not help */
+    yr_view *view = yr_process_follow(consumer, SERVICE);
+    for (int i = 0; i < WRITES; i++) {
+        yr_fake_etcd_put(fleet->etcd, key, odd_value, 0);
+    }
+    assert_true(yr_view_becomes(view, "10.0.0.2:9 ", SOON_MS));
+    yr_sim_cut_host(consumer->host);
+    assert_int_equal(yr_fake_etcd_restart(fleet->etcd, true), YURPC_OK);
+    yr_fake_etcd_put(fleet->etcd, key, odd_value, 0);
+    yr_sim_run_for(fleet->sim, RECOVERY_MS);
+    yr_sim_heal_all(fleet->sim);
+    yr_sim_run_for(fleet->sim, RECOVERY_MS);
+    assert_int_equal(view->downs + view->changes, 0);
+    yr_fake_etcd_put(fleet->etcd, key, draining, 0);
+    yr_sim_run_for(fleet->sim, SOON_MS);
+    assert_int_equal(view->changes, 1);
+    yr_fleet_free(fleet);
+}
+
 /* No bytes at all are a valid message: a list of nothing. */
 static void an_answer_without_a_header_removes_nobody(void **state)
 {
@@ -379,6 +410,7 @@ int main(void)
         cmocka_unit_test(after_a_compaction_the_list_is_read_at_once),
         cmocka_unit_test(watches_refused_time_and_again_are_not_asked_for_without_pause),
         cmocka_unit_test(a_watch_that_is_not_taken_up_makes_no_other_deaf),
+        cmocka_unit_test(after_a_wipe_what_is_equal_may_change_again),
         cmocka_unit_test(an_answer_without_a_header_removes_nobody),
     };
     return cmocka_run_group_tests_name("troubles", tests, NULL, NULL);

@@ -158,7 +158,10 @@ static void a_list_removes_what_it_does_not_name_and_may_go_back(void **state)
     assert_ok(yr_batch_take_put(&made.batch, instance(2, 1, 1)));
     assert_ok(yr_batch_take_put(&made.batch, instance(4, 7, 2)));
     assert_ok(yr_batch_take_put(&made.batch, instance(6, 1, 3)));
+    /* The second is equal: it comes for its revision. */
     assert_string_equal(settle(&made.batch, &made.current), "-h:1 +h:2 -h:3 +h:4 -h:5 +h:6 ");
+    assert_ok(yr_batch_take_put(&made.batch, instance(2, 8, 4)));
+    assert_string_equal(settle(&made.batch, &made.current), "+h:2 ");
     made.batch.is_list = true;
     assert_string_equal(settle(&made.batch, &made.current), "-h:2 -h:4 -h:6 ");
     end(&made);
