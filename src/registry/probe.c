@@ -82,7 +82,9 @@ static void pump(void *context)
             pump_in(prober, wait_ms);
             return;
         }
-        probe_connect(YR_CONTAINER_OF(yr_list_take_first(&prober->waiting), yr_probe, link));
+        yr_list *first = yr_list_take_first(&prober->waiting);
+        YR_ASSERT(first != NULL); /* said to the optimiser, which sees another way */
+        probe_connect(YR_CONTAINER_OF(first, yr_probe, link));
     }
 }
 

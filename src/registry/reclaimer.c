@@ -103,3 +103,29 @@ void yr_reclaimer_retire(yr_retired *retired)
         /* Only past SEM_VALUE_MAX, and then it is awake. */
     }
 }
+
+typedef struct marker {
+    yr_retired retired;
+    sem_t is_reached;
+} marker;
+
+static void reach(yr_retired *retired)
+{
+    int failed = sem_post(&YR_CONTAINER_OF(retired, marker, retired)->is_reached);
+    YR_ASSERT(failed == 0);
+}
+
+void yr_reclaimer_wait(void)
+{
+    if (yr_reclaimer_start() != YURPC_OK) {
+        return; /* nothing was retired: whoever retires has started it */
+    }
+    marker mark = {.retired = {.release = reach}};
+    int failed = sem_init(&mark.is_reached, 0, 0);
+    YR_ASSERT(failed == 0);
+    yr_reclaimer_retire(&mark.retired); /* what was retired before is released before */
+    while (sem_wait(&mark.is_reached) != 0) {
+        YR_ASSERT(errno == EINTR);
+    }
+    sem_destroy(&mark.is_reached);
+}

@@ -23,4 +23,7 @@ YURPC_NODISCARD yurpc_status yr_reclaimer_start(void);
 /* Release @p retired when no reader is left that may see it. Any thread; waits for nothing. */
 void yr_reclaimer_retire(yr_retired *retired);
 
+/* Test hook: wait until all that was retired before is released. Not inside a read section. */
+void yr_reclaimer_wait(void);
+
 #endif /* YR_REGISTRY_RECLAIMER_H */

@@ -220,11 +220,6 @@ void yr_snapshot_cell_take(yr_snapshot_cell *cell, yurpc_snapshot *snapshot)
     yr_reclaimer_retire(&old->retired);
 }
 
-void yr_snapshot_wait_reclaimed(void)
-{
-    urcu_bp_barrier();
-}
-
 const yurpc_snapshot *yr_snapshot_cell_current(const yr_snapshot_cell *cell)
 {
     return atomic_load_explicit(&cell->current, memory_order_relaxed);

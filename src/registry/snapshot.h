@@ -84,9 +84,6 @@ void yr_snapshot_cell_free(yr_snapshot_cell *cell);
  * reader is left. Does not wait. */
 void yr_snapshot_cell_take(yr_snapshot_cell *cell, yurpc_snapshot *snapshot);
 
-/* Test hook: wait until all that cells have let go of is freed. Not inside a read section. */
-void yr_snapshot_wait_reclaimed(void);
-
 /* The publishing thread's own look: borrowed until the next take. */
 const yurpc_snapshot *yr_snapshot_cell_current(const yr_snapshot_cell *cell);
 

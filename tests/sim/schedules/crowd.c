@@ -1,7 +1,7 @@
 #include "sim/schedules/crowd.h"
 
 #include "base/mem.h"
-#include "registry/snapshot.h"
+#include "registry/reclaimer.h"
 #include "sim/schedules/play.h"
 #include "sim/schedules/trial.h"
 
@@ -59,7 +59,7 @@ static bool play_one(board *shared, uint64_t seed, bool is_counting)
 static void play_chunk(board *shared, size_t worker, uint64_t from)
 {
     uint64_t end = atomic_load(&shared->chunk_end[worker]);
-    yr_snapshot_wait_reclaimed();
+    yr_reclaimer_wait();
     yr_mem_count_blocks();
     bool is_right = true;
     for (uint64_t seed = from; seed < end; seed++) {
@@ -67,7 +67,7 @@ static void play_chunk(board *shared, size_t worker, uint64_t from)
         is_right = play_one(shared, seed, false) && is_right;
         atomic_fetch_add(&shared->done, 1);
     }
-    yr_snapshot_wait_reclaimed();
+    yr_reclaimer_wait();
     if (yr_mem_blocks() == 0) {
         return;
     }

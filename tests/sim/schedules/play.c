@@ -3,6 +3,7 @@
 #include "base/mem.h"
 #include "drivers/etcd/etcd_driver.h"
 #include "etcd/client.h"
+#include "registry/reclaimer.h"
 #include "sim/schedules/actions.h"
 #include "sim/schedules/chance.h"
 
@@ -389,7 +390,7 @@ yr_verdict yr_play_run(const yr_schedule *schedule, const yr_play_options *optio
     const yr_play_options *given = options != NULL ? options : &none;
     yr_play play = {.schedule = schedule, .is_loud = given->is_loud};
     if (given->is_counting) {
-        yr_snapshot_wait_reclaimed();
+        yr_reclaimer_wait();
         yr_mem_count_blocks();
     }
     begin(&play);
@@ -404,7 +405,7 @@ yr_verdict yr_play_run(const yr_schedule *schedule, const yr_play_options *optio
     yr_fleet_free(play.fleet);
     play.checker.fleet = NULL;
     if (given->is_counting) {
-        yr_snapshot_wait_reclaimed();
+        yr_reclaimer_wait();
         yr_checker_judge_blocks(&play.checker, yr_mem_blocks());
     }
     yr_witness_deinit(&play.witness);
