@@ -134,6 +134,7 @@ class Etcd:
         self.arguments = []  # more of them for etcd
         self.context = None  # of TLS, for the JSON gateway
         self.popen = None
+        self.headers = {}  # of calls of the gateway
 
     def start(self):
         self.directory.mkdir(mode=0o700, exist_ok=True)
@@ -171,7 +172,8 @@ class Etcd:
 
     def call(self, path, **fields):
         """One call of the JSON gateway."""
-        request = urllib.request.Request(self.url + "/v3/" + path, json.dumps(fields).encode())
+        request = urllib.request.Request(self.url + "/v3/" + path, json.dumps(fields).encode(),
+                                         headers=self.headers)
         with urllib.request.urlopen(request, timeout=PATIENCE, context=self.context) as answer:
             return json.load(answer)
 
@@ -214,6 +216,10 @@ class Etcd:
 class CommandTest(unittest.TestCase):
     """A test that runs the command. Each test has services of its own."""
     registry = None
+
+    @classmethod
+    def set_up_etcd(cls):
+        """Called when it serves."""
 
     @classmethod
     def setUpClass(cls):
@@ -301,6 +307,7 @@ def on_etcd(version, tests):
             cls.registry = cls.make_etcd(version)
             cls.addClassCleanup(cls.registry.stop)
             cls.registry.start()
+            cls.set_up_etcd()
     OnEtcd.__name__ = OnEtcd.__qualname__ = f"{tests.__name__}OnEtcd{version.replace('.', '_')}"
     return OnEtcd
 

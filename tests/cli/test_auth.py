@@ -1,0 +1,199 @@
+"""Users and passwords, on real etcds with authentication on; and that no password shows up."""
+import pathlib
+import sys
+import time
+import urllib.error
+
+from harness import PATIENCE, SLOWNESS, eventually, load, main, on_each_etcd
+
+CANARY = "S3cr3t-canary-pw"
+TOKEN_TTL = 3  # seconds; etcd looks for expired tokens once a second
+AT_ONCE = 3 * SLOWNESS
+
+
+def places_in_memory(pid, text):
+    """The writable mappings of a process that hold @text."""
+    with open(f"/proc/{pid}/maps") as maps:
+        spans = [line.split() for line in maps]
+    found = []
+    try:
+        with open(f"/proc/{pid}/mem", "rb", 0) as memory:
+            for span in spans:
+                first, last = (int(end, 16) for end in span[0].split("-"))
+                if span[1].startswith("rw"):
+                    memory.seek(first)
+                    found += [span] * memory.read(last - first).count(text)
+    except PermissionError:
+        print("\n*** SKIPPED: the kernel does not show the memory of our own child ***\n",
+              file=sys.stderr)
+    return found
+
+
+class Auth:
+    @classmethod
+    def make_etcd(cls, version):
+        registry = super().make_etcd(version)
+        registry.arguments = ["--auth-token-ttl", str(TOKEN_TTL)]
+        return registry
+
+    @classmethod
+    def set_up_etcd(cls):
+        registry = cls.registry
+        for name, password in (("root", "rootpw"), ("user", CANARY), ("weak", CANARY)):
+            registry.call("auth/user/add", name=name, password=password)
+        registry.call("auth/role/add", name="root")
+        registry.call("auth/user/grant", user="root", role="root")
+        registry.call("auth/role/add", name="rpc")
+        registry.call("auth/role/grant", name="rpc", perm={
+            "permType": "READWRITE", "key": registry.base64("/rpc/"),
+            "range_end": registry.base64("/rpc0")})
+        registry.call("auth/user/grant", user="user", role="rpc")
+        registry.call("auth/enable")
+
+    def setUp(self):
+        super().setUp()
+        self.password_file = pathlib.Path(self.directory) / (self.name + ".password")
+        self.write(CANARY + "\n")
+        self.said = []  # all that the commands of this test printed
+        self.addCleanup(self.assert_silent)
+
+    def assert_silent(self):
+        self.assertNotIn(CANARY, "\n".join(self.said))
+
+    def write(self, text, mode=0o600):
+        self.password_file.touch(mode=0o600)
+        self.password_file.write_text(text)
+        self.password_file.chmod(mode)
+
+    def as_root(self, path, **fields):
+        """A call of the gateway by root, whose token may have expired."""
+        registry = self.registry
+        try:
+            return registry.call(path, **fields)
+        except urllib.error.HTTPError as error:
+            error.close()
+        registry.headers = {}
+        token = registry.call("auth/authenticate", name="root", password="rootpw")["token"]
+        registry.headers = {"Authorization": token}
+        return registry.call(path, **fields)
+
+    def keys(self):
+        last = f"/rpc/{self.service}0"
+        kvs = self.as_root("kv/range", key=self.registry.base64(f"/rpc/{self.service}/"),
+                           range_end=self.registry.base64(last)).get("kvs", [])
+        return [(kv["key"], kv["lease"], kv["create_revision"]) for kv in kvs]
+
+    @property
+    def user(self):
+        return ["--user", "user", "--password-file", str(self.password_file)]
+
+    def heard(self, done):
+        self.said += [done.stdout, done.stderr]
+        return done
+
+    def run_command(self, *arguments, **options):
+        return self.heard(super().run_command(*arguments, **options))
+
+    def leave(self, provider):
+        super().leave(provider)
+        self.said += [str(line) for lines in (provider.out, provider.err)
+                      for line in provider.drain(lines)]
+
+    def assert_refused(self, text, *options, env=None):
+        """Every command ends with status 5, at once, and says why."""
+        for command in (["register", self.service, "10.0.0.5:8080"], ["discover", self.service],
+                        ["watch", self.service], ["services"],
+                        ["unregister", self.service, "10.0.0.5:8080"]):
+            begin = time.monotonic()
+            done = self.run_command(*command, *options, "-vv", env=env)
+            self.assertEqual(done.returncode, 5, (command, done.stderr))
+            self.assertIn(text, done.stderr, command)
+            self.assertLess(time.monotonic() - begin, AT_ONCE, command)
+
+    def test_the_password_comes_from_a_file_or_the_environment(self):
+        provider = self.register("10.0.0.5:8080", *self.user)
+        secret = {"YURPC_PASSWORD": CANARY}
+        for options, env in ((self.user, None), (["--user", "user"], secret),
+                             ([], {**secret, "YURPC_USERNAME": "user"})):
+            done = self.run_command("discover", self.service, "-o", "address", *options, env=env)
+            self.assertEqual((done.stdout, done.returncode), ("10.0.0.5:8080\n", 0), done.stderr)
+        done = self.run_command("services", *self.user, "-vv")
+        self.assertIn(self.service, done.stdout)
+        consumer = self.start("watch", self.service, *self.user, "-vv")
+        self.assert_changes(consumer, "up 10.0.0.5:8080")
+        done = self.run_command("unregister", self.service, "10.0.0.9:1", *self.user)
+        self.assertEqual(done.returncode, 3, done.stderr)
+        self.leave(provider)
+        self.assert_changes(consumer, "down 10.0.0.5:8080")
+        self.leave(consumer)
+
+    def test_a_wrong_password_is_refused_at_once(self):
+        wrong = {"YURPC_PASSWORD": CANARY + "x"}
+        self.assert_refused("etcd refuses user user: etcdserver: authentication failed",
+                            "--user", "user", env=wrong)
+        self.assert_refused("etcd refuses user nobody", "--user", "nobody", env=wrong)
+
+    def test_nobody_is_asked_for_a_user(self):
+        self.assert_refused("etcd wants a user, and none is configured")
+
+    def test_who_has_no_right_is_denied_at_once(self):
+        self.assert_refused("permission denied", "--user", "weak",
+                            env={"YURPC_PASSWORD": CANARY})
+
+    def test_what_cannot_be_right_is_said_before_anything_is_sent(self):
+        for options, env, text in (
+                (["--user", "user"], {}, "but no password"),
+                ([], {"YURPC_PASSWORD": CANARY}, "but no user"),
+                (["--user", "user", "--password-file", "/nonexistent"], {}, "No such file")):
+            done = self.run_command("discover", self.service, *options, env=env)
+            self.assertEqual(done.returncode, 2, done.stderr)
+            self.assertIn(text, done.stderr)
+        self.write(CANARY, mode=0o644)
+        done = self.run_command("discover", self.service, *self.user)
+        self.assertEqual(done.returncode, 2, done.stderr)
+        self.assertIn("is open to other users: chmod 600 it", done.stderr)
+
+    def test_a_registration_outlives_its_token(self):
+        provider = self.register("10.0.0.5:8080", *self.user, "--ttl", "5", "-vv")
+        consumer = self.start("watch", self.service, *self.user, "-vv")
+        self.assert_changes(consumer, "up 10.0.0.5:8080")
+        before = self.keys()
+        time.sleep(4 * TOKEN_TTL)
+        self.assertEqual(self.keys(), before)
+        self.register("10.0.0.6:8080", *self.user)
+        self.assert_changes(consumer, "up 10.0.0.6:8080")
+        self.leave(provider)
+        self.assert_changes(consumer, "down 10.0.0.5:8080", within=10)
+        self.leave(consumer)
+
+    def test_a_new_password_counts_within_ten_seconds(self):
+        provider = self.register("10.0.0.5:8080", *self.user, "-vv")
+        try:
+            self.as_root("auth/user/changepw", name="user", password="another")
+            key = self.registry.base64(f"/rpc/{self.service}/10.0.0.5:8080")
+            self.as_root("kv/deleterange", key=key)
+            provider.said("etcd refuses user user", within=PATIENCE)
+            self.assertEqual(self.keys(), [])
+            self.write("another")
+            begin = time.monotonic()
+            provider.said("REGISTERED again")
+            self.assertLess(time.monotonic() - begin, 10 + SLOWNESS)
+        finally:
+            self.as_root("auth/user/changepw", name="user", password=CANARY)
+            self.write(CANARY)
+        self.leave(provider)
+
+    def test_no_running_provider_holds_the_password(self):
+        provider = self.register("10.0.0.5:8080", *self.user, "-vv")
+        time.sleep(TOKEN_TTL + 1)
+        self.register("10.0.0.6:8080", *self.user)
+        self.assertEqual(places_in_memory(provider.popen.pid, CANARY.encode()), [])
+        with open(f"/proc/{provider.popen.pid}/cmdline", "rb") as line:
+            self.assertNotIn(CANARY.encode(), line.read())
+        self.leave(provider)
+
+
+load_tests = load(on_each_etcd(Auth))
+
+if __name__ == "__main__":
+    main()
