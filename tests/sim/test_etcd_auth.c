@@ -16,14 +16,30 @@
 
 enum { LIMIT_MS = 20000, SOON_MS = 1000 };
 
-static const yr_etcd_options as_alice = {.username = "alice", .password = "secret"};
+/* No output of this test may hold these: see tests/sim/CMakeLists.txt. */
+static const char password_canary[] = "S3cr3t-canary-pw";
+static const char token_canary[] = "t0ken-canary";
+
+static void on_log(void *context, yurpc_log_level level, const char *component,
+                   const char *text)
+{
+    (void)context;
+    print_message("[%d] %s: %s\n", (int)level, component, text);
+    assert_null(strstr(text, password_canary));
+    assert_null(strstr(text, token_canary));
+}
+
+static const yr_etcd_options as_alice = {.username = "alice",
+                                         .password = password_canary,
+                                         .log = {.fn = on_log, .level = YURPC_LOG_DEBUG}};
 
 /* A rig whose etcd wants users, and whose client is alice. */
 static int set_up(void **state)
 {
     sim_rig_set_up_single(state);
     sim_rig *rig = *state;
-    yr_fake_auth_set_user(rig->fake, "alice", "secret");
+    yr_fake_auth_options_of(rig->fake)->token_prefix = token_canary;
+    yr_fake_auth_set_user(rig->fake, "alice", password_canary);
     yr_fake_auth_permit(rig->fake, "alice", "key");
     yr_fake_auth_enable(rig->fake);
     sim_rig_reopen(rig, &as_alice);
@@ -40,6 +56,8 @@ static yurpc_status put(sim_rig *rig, etcd_answer *answer)
 {
     sim_rig_put(rig, NULL, answer);
     assert_true(sim_rig_wait(rig, &answer->is_done, LIMIT_MS));
+    assert_null(strstr(answer->text, password_canary));
+    assert_null(strstr(answer->text, token_canary));
     yurpc_status status = answer->status;
     if (answer->reply != NULL) {
         etcd_answer_clear(answer);
@@ -174,7 +192,7 @@ static void a_wrong_password_is_said_at_once_and_not_tried_often(void **state) /
     }
     assert_in_range(stats(rig)->logins, 2, 7); /* in 60 s */
     assert_int_equal(yr_fake_etcd_count_requests(rig->fake, "Put", 0), 0);
-    yr_fake_auth_set_user(rig->fake, "alice", "secret");
+    yr_fake_auth_set_user(rig->fake, "alice", password_canary);
     yr_sim_run_for(rig->sim, YR_AUTH_REFUSED_MAX_MS + SOON_MS);
     assert_true(rig->is_connected);
     assert_put(rig);
@@ -197,7 +215,9 @@ static void a_corrected_password_file_heals_within_ten_seconds(void **state) /* 
     assert_ok(yr_scratch_init(&scratch, "yurpc-auth."));
     (void)snprintf(path, sizeof path, "%s/password", scratch.path);
     write_file(path, "wrong\n");
-    yr_etcd_options options = {.username = "alice", .password_file = path};
+    yr_etcd_options options = as_alice;
+    options.password = NULL;
+    options.password_file = path;
     sim_rig_reopen(rig, &options);
     for (int64_t after_ms = 100; after_ms < 100000; after_ms = after_ms * 5 / 2) {
         etcd_answer answer = {0};
@@ -205,7 +225,7 @@ static void a_corrected_password_file_heals_within_ten_seconds(void **state) /* 
         size_t before = stats(rig)->logins;
         yr_sim_run_for(rig->sim, after_ms);
         assert_in_range(stats(rig)->logins - before, 0, (uintmax_t)after_ms / 10000 + 1);
-        write_file(path, "secret");
+        write_file(path, password_canary);
         assert_true(sim_rig_wait(rig, &rig->is_connected, YR_AUTH_REFUSED_MS));
         assert_put(rig);
         write_file(path, "the wrong one\n");
@@ -217,7 +237,7 @@ static void a_corrected_password_file_heals_within_ten_seconds(void **state) /* 
     etcd_answer answer = {0};
     assert_int_equal(put(rig, &answer), YURPC_IO);
     assert_non_null(strstr(answer.text, "/password cannot be read: No such file"));
-    write_file(path, "secret");
+    write_file(path, password_canary);
     assert_true(sim_rig_wait(rig, &rig->is_connected, YR_AUTH_REFUSED_MS));
     yr_scratch_deinit(&scratch);
 }
@@ -347,7 +367,7 @@ static void a_watch_that_waits_in_vain_for_a_token_is_stale(void **state)
     yr_fake_auth_set_user(rig->fake, "alice", "another");
     watch_log_init(&second, rig->client, &options);
     assert_true(sim_rig_wait_count(rig, &first.stale, 1, SOON_MS));
-    yr_fake_auth_set_user(rig->fake, "alice", "secret");
+    yr_fake_auth_set_user(rig->fake, "alice", password_canary);
     yr_fake_etcd_put(rig->fake, "key", "1", 0);
     assert_true(sim_rig_wait_count(rig, &first.fresh, 2, YR_AUTH_REFUSED_MS + SOON_MS));
     assert_int_equal(first.events, 1);
@@ -434,7 +454,7 @@ static void a_wiped_store_is_noticed_by_who_may_read_little(void **state)
     watch_log_init(&watch, rig->client, &options);
     assert_true(sim_rig_wait_count(rig, &watch.created, 1, LIMIT_MS));
     assert_ok(yr_fake_etcd_restart(rig->fake, true));
-    yr_fake_auth_set_user(rig->fake, "alice", "secret");
+    yr_fake_auth_set_user(rig->fake, "alice", password_canary);
     yr_fake_auth_permit(rig->fake, "alice", "key");
     yr_fake_auth_enable(rig->fake);
     assert_true(sim_rig_wait(rig, &watch.is_canceled, LIMIT_MS));
