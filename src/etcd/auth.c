@@ -26,8 +26,6 @@ static yurpc_status check_options(const yr_etcd_options *options, yurpc_error **
     } else if (options->username != NULL && options->password == NULL &&
                options->password_file == NULL) {
         wrong = "a user for etcd is given, but no password: give a password or a password file";
-    } else if (options->username != NULL && options->tls.is_insecure) {
-        wrong = "a password is not sent to an etcd whose certificate is not verified";
     } else if (options->password != NULL && strlen(options->password) > YR_SECRET_LEN_MAX) {
         wrong = "the password for etcd has more than 4096 bytes";
     }

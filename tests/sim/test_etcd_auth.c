@@ -254,7 +254,7 @@ static void options_that_make_no_sense_are_refused(void **state)
         {{.password_file = "/p"}, "no user: give the user, too"},
         {{.username = "a", .password = "p", .password_file = "/p"}, "give one of them"},
         {{.username = "", .password = "p"}, "is empty"},
-        {{.username = "a", .password = "p", .tls = {.is_insecure = true}}, "is not verified"},
+        {{.username = "a", .password = "p", .tls = {.is_insecure = true}}, "are not verified"},
         {{.username = "a", .password_file = "/dev/null"}, "is not a regular file"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
