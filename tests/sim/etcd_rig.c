@@ -39,7 +39,7 @@ static void open_client(sim_rig *rig, const yr_etcd_options *like)
     assert_ok(yr_etcd_new(rig->io, &options, &events, rig, &rig->client, NULL));
 }
 
-static int set_up(void **state, bool has_two)
+static int set_up(void **state, size_t members)
 {
     sim_rig *rig = &rig_of_test;
     memset(rig, 0, sizeof *rig);
@@ -49,9 +49,13 @@ static int set_up(void **state, bool has_two)
     rig->client_host = yr_sim_host_new(rig->sim, "client");
     rig->io = yr_sim_host_io(rig->client_host);
     assert_ok(yr_fake_etcd_new(yr_sim_host_io(rig->etcd_host), "etcd", 2379, NULL, &rig->fake));
-    if (has_two) {
+    if (members > 1) {
         yr_io *other_io = yr_sim_host_io(rig->other_host);
         assert_ok(yr_fake_etcd_add_member(rig->fake, other_io, "other", 2379));
+    }
+    if (members > 2) {
+        yr_io *third_io = yr_sim_host_io(yr_sim_host_new(rig->sim, "third"));
+        assert_ok(yr_fake_etcd_add_member(rig->fake, third_io, "third", 2379));
     }
     open_client(rig, &(yr_etcd_options){.endpoints = NULL});
     *state = rig;
@@ -60,12 +64,17 @@ static int set_up(void **state, bool has_two)
 
 int sim_rig_set_up(void **state)
 {
-    return set_up(state, true);
+    return set_up(state, 2);
+}
+
+int sim_rig_set_up_three(void **state)
+{
+    return set_up(state, 3);
 }
 
 int sim_rig_set_up_single(void **state)
 {
-    return set_up(state, false);
+    return set_up(state, 1);
 }
 
 int sim_rig_tear_down(void **state)

@@ -1,5 +1,5 @@
 /*
- * An etcd client and a scripted etcd of two members, on a virtual clock.
+ * An etcd client and a scripted etcd of one to three members, on a virtual clock.
  */
 #ifndef ETCD_RIG_H
 #define ETCD_RIG_H
@@ -26,6 +26,7 @@ typedef struct sim_rig {
 /* cmocka's setup and teardown; the state is a sim_rig. */
 int sim_rig_set_up(void **state);
 int sim_rig_set_up_single(void **state); /* one member only */
+int sim_rig_set_up_three(void **state);
 int sim_rig_tear_down(void **state);
 
 /* Close the client and open another one like @p options (the endpoints are the fake's). */
