@@ -1,0 +1,403 @@
+/*
+ * Faults of the registry and what they may cost providers and consumers at most, one named
+ * sentence each, on the virtual clock.
+ */
+#include "fake/conditions.h"
+#include "sim/fleet.h"
+#include "yr_test.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define SERVICE "com.acme.UserService:1.0"
+
+enum {
+    SOON_MS = 1000,
+    RECOVERY_MS = 10000,
+    TTL_MS = YR_FLEET_TTL_MS,
+    EXPIRY_MS = TTL_MS + 1000,
+    NO_LEADER_MS = 3700,
+    SILENCE_MS = 8000,
+};
+
+static const char key[] = "/rpc/" SERVICE "/10.0.0.1:1";
+
+typedef struct stage {
+    yr_fleet *fleet;
+    yr_process *provider;
+    yr_process *consumer;
+    yr_wanted *wanted;
+    yr_view *view;
+} stage;
+
+/* A provider of port 1 and a consumer that sees it. */
+static stage set(uint64_t seed, size_t members)
+{
+    stage scene = {.fleet = yr_fleet_new(seed, false)};
+    for (size_t i = 1; i < members; i++) {
+        yr_fleet_add_member(scene.fleet);
+    }
+    scene.consumer = yr_fleet_start(scene.fleet, "consumer");
+    scene.view = yr_process_follow(scene.consumer, SERVICE);
+    scene.provider = yr_fleet_start(scene.fleet, "provider");
+    scene.wanted = yr_process_register(scene.provider, SERVICE, 1);
+    assert_true(yr_view_becomes(scene.view, "10.0.0.1:1 ", SOON_MS));
+    return scene;
+}
+
+static void run_for(const stage *scene, int64_t ms)
+{
+    yr_sim_run_for(scene->fleet->sim, ms);
+}
+
+static size_t requests_since(const stage *scene, int64_t since_ms)
+{
+    return yr_fake_etcd_count_requests(scene->fleet->etcd, NULL, since_ms);
+}
+
+static int64_t now_of(const stage *scene)
+{
+    return yr_sim_now_ms(scene->fleet->sim);
+}
+
+/* ---- The cluster ---- */
+
+/* B23: whichever member each of them is on. */
+static void a_member_without_a_leader_is_left_by_all(void **state)
+{
+    (void)state;
+    enum { MEMBERS = 3, SEEDS = 5 };
+    for (size_t i = 0; i < MEMBERS * SEEDS; i++) {
+        stage scene = set(1 + i, MEMBERS);
+        run_for(&scene, SOON_MS);
+        yr_fake_etcd_set_member_isolated(scene.fleet->etcd, i % MEMBERS, true);
+        yr_process *other = yr_fleet_start(scene.fleet, "other");
+        yr_process_register(other, SERVICE, 2);
+        assert_null(yr_fleet_settle(scene.fleet, SERVICE, NO_LEADER_MS + RECOVERY_MS));
+        yr_fake_etcd_set_member_isolated(scene.fleet->etcd, i % MEMBERS, false);
+        run_for(&scene, RECOVERY_MS);
+        assert_null(yr_fleet_settle(scene.fleet, SERVICE, 1));
+        yr_fleet_free(scene.fleet);
+    }
+}
+
+/* B24: at most two requests a second of each; and all is as it was afterwards. */
+static void an_outage_of_the_majority_is_waited_for_in_patience(void **state)
+{
+    (void)state;
+    enum { OUTAGE_MS = 40000, PROCESSES = 2, REQUESTS_PER_S = 2 };
+    stage scene = set(1, 3);
+    run_for(&scene, SOON_MS);
+    yr_fake_etcd_set_quorum(scene.fleet->etcd, false);
+    int64_t since_ms = now_of(&scene);
+    run_for(&scene, OUTAGE_MS);
+    assert_string_equal(yr_view_list(scene.view), "10.0.0.1:1 ");
+    assert_in_range(requests_since(&scene, since_ms), 1,
+                    PROCESSES * REQUESTS_PER_S * OUTAGE_MS / 1000);
+    yr_fake_etcd_set_quorum(scene.fleet->etcd, true);
+    assert_null(yr_fleet_settle(scene.fleet, SERVICE, RECOVERY_MS));
+    run_for(&scene, EXPIRY_MS);
+    assert_null(yr_fleet_settle(scene.fleet, SERVICE, 1));
+    yr_fleet_free(scene.fleet);
+}
+
+/* A9: one after the other, and each comes back before the next goes. */
+static void a_rolling_restart_takes_nobody_off_any_list(void **state)
+{
+    (void)state;
+    enum { MEMBERS = 3, DOWN_MS = 1000, PAUSE_MS = 5000 };
+    for (uint64_t seed = 1; seed <= 10; seed++) {
+        stage scene = set(seed, MEMBERS);
+        int64_t lease = yr_fake_etcd_get(scene.fleet->etcd, key)->lease;
+        for (size_t i = 0; i < MEMBERS; i++) {
+            yr_fake_etcd_set_member_down(scene.fleet->etcd, i, true);
+            run_for(&scene, DOWN_MS);
+            yr_fake_etcd_set_member_down(scene.fleet->etcd, i, false);
+            run_for(&scene, PAUSE_MS);
+        }
+        assert_int_equal(yr_fake_etcd_get(scene.fleet->etcd, key)->lease, lease);
+        assert_int_equal(scene.view->downs, 0);
+        assert_int_equal(scene.wanted->losses, 0);
+        yr_fleet_free(scene.fleet);
+    }
+}
+
+/* C35: every second write of that time takes effect although it is refused. */
+static void a_registration_during_an_election_ends_in_one_key(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= 40; seed++) {
+        stage scene = set(seed, 3);
+        size_t leader = yr_fake_etcd_leader(scene.fleet->etcd);
+        yr_wanted *leaving = yr_process_register(scene.provider, SERVICE, 2);
+        run_for(&scene, (int64_t)seed * 7);
+        yr_fake_etcd_set_member_down(scene.fleet->etcd, leader, true);
+        yr_process_register(scene.provider, SERVICE, 3);
+        yr_process_unregister(scene.provider, leaving);
+        run_for(&scene, SOON_MS);
+        yr_process_register(scene.provider, SERVICE, 4);
+        assert_null(yr_fleet_settle(scene.fleet, SERVICE, 2 * RECOVERY_MS));
+        yr_fake_etcd_set_member_down(scene.fleet->etcd, leader, false);
+        run_for(&scene, 2 * RECOVERY_MS);
+        assert_null(yr_fleet_settle(scene.fleet, SERVICE, 1));
+        yr_fleet_free(scene.fleet);
+    }
+}
+
+/* ---- Leases ---- */
+
+/* C34: a hundred grants whose answers come too late leave one lease. */
+static void grants_that_are_answered_too_late_leave_one_lease(void **state)
+{
+    (void)state;
+    enum { GRANTS = 100, LATE_MS = 60000, LIMIT_MS = 3600000, PIECE_MS = 5000 };
+    yr_fleet *fleet = yr_fleet_new(1, false);
+    yr_fake_rule late = {
+        .method = "LeaseGrant", .action = YR_FAKE_DELAY_ANSWER, .number = LATE_MS};
+    yr_fake_etcd_add_rule(fleet->etcd, &late);
+    yr_process_register(yr_fleet_start(fleet, "provider"), SERVICE, 1);
+    size_t most = 0;
+    for (int64_t ms = 0; ms < LIMIT_MS; ms += PIECE_MS) {
+        yr_sim_run_for(fleet->sim, PIECE_MS);
+        size_t leases = yr_fake_etcd_leases(fleet->etcd)->count;
+        most = leases > most ? leases : most;
+        if (yr_fake_etcd_count_requests(fleet->etcd, "LeaseGrant", 0) >= GRANTS) {
+            break;
+        }
+    }
+    assert_true(yr_fake_etcd_count_requests(fleet->etcd, "LeaseGrant", 0) >= GRANTS);
+    assert_int_equal(most, 1);
+    yr_fake_etcd_clear_rules(fleet->etcd);
+    assert_null(yr_fleet_settle(fleet, SERVICE, RECOVERY_MS));
+    assert_int_equal(yr_fake_etcd_leases(fleet->etcd)->count, 1);
+    yr_fleet_free(fleet);
+}
+
+/* C31: the lease is revoked, and each keepalive says that all is well. */
+static void a_lease_that_only_seems_to_live_is_found_out(void **state)
+{
+    (void)state;
+    stage scene = set(1, 1);
+    yr_fake_rule lie = {
+        .method = "LeaseKeepAlive", .action = YR_FAKE_TTL, .number = TTL_MS / 1000};
+    yr_fake_etcd_add_rule(scene.fleet->etcd, &lie);
+    assert_int_equal(yr_fake_etcd_revoke_all(scene.fleet->etcd), 1);
+    run_for(&scene, EXPIRY_MS);
+    yr_fake_etcd_clear_rules(scene.fleet->etcd);
+    assert_null(yr_fleet_settle(scene.fleet, SERVICE, 1));
+    yr_fleet_free(scene.fleet);
+}
+
+/* C45, V22 */
+static void a_full_disk_costs_no_registration_and_little_noise(void **state)
+{
+    (void)state;
+    enum { FULL_MS = 60000, WARNINGS = 4, REQUESTS = 3 * FULL_MS / 1000 };
+    stage scene = set(1, 1);
+    run_for(&scene, SOON_MS);
+    yr_fake_etcd_set_full(scene.fleet->etcd, true);
+    run_for(&scene, FULL_MS);
+    assert_int_equal(scene.view->downs, 0);
+    assert_int_equal(scene.wanted->losses, 0);
+    /* Whoever loses its lease now stays away, and asks without haste. */
+    size_t warnings = scene.provider->warnings;
+    int64_t since_ms = now_of(&scene);
+    assert_int_equal(yr_fake_etcd_revoke_all(scene.fleet->etcd), 1);
+    run_for(&scene, FULL_MS);
+    assert_string_equal(yr_fleet_registered(scene.fleet, SERVICE), "");
+    assert_in_range(scene.provider->warnings - warnings, 1, WARNINGS);
+    assert_in_range(requests_since(&scene, since_ms), 1, REQUESTS);
+    yr_fake_etcd_set_full(scene.fleet->etcd, false);
+    assert_null(yr_fleet_settle(scene.fleet, SERVICE, RECOVERY_MS));
+    yr_fleet_free(scene.fleet);
+}
+
+/* C46: not lost, not given up, and at most one request a second after 3 s. */
+static void an_overloaded_server_is_asked_less_and_less(void **state)
+{
+    (void)state;
+    enum { LESS_MS = 3000, LATER_MS = 10000 };
+    for (uint64_t seed = 1; seed <= 20; seed++) {
+        yr_fleet *fleet = yr_fleet_new(seed, false);
+        yr_process *provider = yr_fleet_start(fleet, "provider");
+        yr_sim_run_for(fleet->sim, SOON_MS);
+        size_t overload = yr_fake_condition_find("there are too many requests");
+        yr_fake_condition_begin(fleet->etcd, overload, 0);
+        yr_process_register(provider, SERVICE, 1);
+        yr_sim_run_for(fleet->sim, LESS_MS);
+        int64_t since_ms = yr_sim_now_ms(fleet->sim);
+        yr_sim_run_for(fleet->sim, LATER_MS);
+        size_t requests = yr_fake_etcd_count_requests(fleet->etcd, NULL, since_ms);
+        assert_in_range(requests, 1, LATER_MS / 1000);
+        yr_fake_condition_end(fleet->etcd, overload);
+        assert_null(yr_fleet_settle(fleet, SERVICE, RECOVERY_MS));
+        yr_fleet_free(fleet);
+    }
+}
+
+/* ---- Every status ---- */
+
+/* C44: 0 … 17 as the answer to each kind of request. */
+static void every_status_as_every_answer_is_survived(void **state)
+{
+    (void)state;
+    enum { CODES = 18, DURING_MS = 3000 };
+    static const char *const methods[] = {"LeaseGrant", "Txn", "LeaseKeepAlive", "Watch",
+                                          "Range"};
+    size_t wrong = 0;
+    for (size_t i = 0; i < CODES * sizeof methods / sizeof *methods; i++) {
+        stage scene = set(1 + i, 1);
+        yr_fake_rule rule = {.method = methods[i / CODES],
+                             .action = YR_FAKE_STATUS,
+                             .code = (int)(i % CODES),
+                             .text = "x"};
+        yr_fake_etcd_add_rule(scene.fleet->etcd, &rule);
+        yr_process_register(scene.provider, SERVICE, 2);
+        yr_process_register(yr_fleet_start(scene.fleet, "other"), SERVICE, 3);
+        yr_fake_etcd_drop_connections(scene.fleet->etcd);
+        run_for(&scene, DURING_MS);
+        yr_fake_etcd_clear_rules(scene.fleet->etcd);
+        const char *complaint = yr_fleet_settle(scene.fleet, SERVICE, RECOVERY_MS);
+        if (complaint != NULL) {
+            printf("%s, code %d: %s\n", rule.method, rule.code, complaint);
+            wrong++;
+        }
+        yr_fleet_free(scene.fleet);
+    }
+    assert_int_equal(wrong, 0);
+}
+
+/* ---- Races ---- */
+
+/* C50: whatever is late, what was unregistered is absent at the end. */
+static void what_was_unregistered_stays_away_whatever_is_late(void **state)
+{
+    (void)state;
+    enum { RUNS = 1000, LATE_MS = 3000, TOGETHER_MS = 400, END_MS = 20000 };
+    static const char *const methods[] = {"Txn", "Range", "LeaseGrant", "Watch", "Events"};
+    size_t wrong = 0;
+    for (uint64_t seed = 1; seed <= RUNS; seed++) {
+        yr_fleet *fleet = yr_fleet_new(seed, false);
+        yr_process *provider = yr_fleet_start(fleet, "provider");
+        for (int i = 0; i < 3; i++) {
+            bool is_answer = yr_sim_random_below(fleet->sim, 2) == 0;
+            const char *method = methods[yr_sim_random_below(fleet->sim, 5)];
+            bool is_event = strcmp(method, "Events") == 0 || strcmp(method, "Watch") == 0;
+            yr_fake_rule late = {.method = method,
+                                 .nth = 1 + (uint32_t)yr_sim_random_below(fleet->sim, 3),
+                                 .times = 1,
+                                 .action = is_answer && !is_event ? YR_FAKE_DELAY_ANSWER
+                                                                  : YR_FAKE_DELAY,
+                                 .number = (int64_t)yr_sim_random_below(fleet->sim, LATE_MS)};
+            yr_fake_etcd_add_rule(fleet->etcd, &late);
+        }
+        yr_process_register(provider, SERVICE, 2); /* keeps the session */
+        yr_wanted *leaving = yr_process_register(provider, SERVICE, 1);
+        yr_sim_run_for(fleet->sim, (int64_t)yr_sim_random_below(fleet->sim, TOGETHER_MS));
+        yr_process_unregister(provider, leaving);
+        if (seed % 4 == 0) {
+            yr_sim_reset_connections(provider->host);
+        }
+        yr_sim_run_for(fleet->sim, END_MS);
+        if (strcmp(yr_fleet_registered(fleet, SERVICE), "10.0.0.1:2 ") != 0) {
+            printf("seed %llu: [%s]\n", (unsigned long long)seed,
+                   yr_fleet_registered(fleet, SERVICE));
+            wrong++;
+        }
+        yr_fleet_free(fleet);
+    }
+    assert_int_equal(wrong, 0);
+}
+
+/* D54: a thousand services come up while somebody begins to follow them. */
+static void nothing_is_missed_by_whoever_begins_to_follow(void **state)
+{
+    (void)state;
+    enum { RUNS = 1000 };
+    for (uint64_t seed = 1; seed <= RUNS; seed++) {
+        yr_fleet *fleet = yr_fleet_new(seed, false);
+        yr_process *provider = yr_fleet_start(fleet, "provider");
+        yr_process_register(provider, SERVICE, 1);
+        yr_process *consumer = yr_fleet_start(fleet, "consumer");
+        yr_sim_run_for(fleet->sim, 100);
+        yr_process_follow(consumer, SERVICE);
+        for (uint16_t port = 2; port < 7; port++) {
+            yr_sim_run_for(fleet->sim, (int64_t)yr_sim_random_below(fleet->sim, 6));
+            yr_wanted *wanted = yr_process_register(provider, SERVICE, port);
+            if (port % 2 == 0) {
+                yr_sim_run_for(fleet->sim, (int64_t)yr_sim_random_below(fleet->sim, 20));
+                yr_process_unregister(provider, wanted);
+            }
+        }
+        assert_null(yr_fleet_settle(fleet, SERVICE, SOON_MS));
+        yr_fleet_free(fleet);
+    }
+}
+
+/* ---- The network ---- */
+
+/* B18: what the registry says does not arrive any more; what it is told does. */
+static void a_one_way_cut_is_noticed_by_its_silence(void **state)
+{
+    (void)state;
+    stage scene = set(1, 1);
+    run_for(&scene, SOON_MS);
+    yr_sim_cut_one_way(scene.fleet->etcd_host, scene.consumer->host);
+    run_for(&scene, SILENCE_MS + SOON_MS);
+    assert_true(yurpc_snapshot_is_stale(yr_snapshot_cell_current(scene.view->entry->cell)));
+    yr_process_register(scene.provider, SERVICE, 2);
+    run_for(&scene, SOON_MS);
+    yr_sim_heal_all(scene.fleet->sim);
+    assert_null(yr_fleet_settle(scene.fleet, SERVICE, RECOVERY_MS));
+    yr_fleet_free(scene.fleet);
+}
+
+/* D65, in the small: ten thousand instances of 1 KiB come in pages, well within 3 s. */
+static void a_service_of_ten_thousand_is_listed_in_time(void **state)
+{
+    (void)state;
+    enum { COUNT = 10000, FILLER_LEN = 900, SYNC_MS = 3000 };
+    yr_fleet *fleet = yr_fleet_new(1, false);
+    char filler[FILLER_LEN + 1];
+    memset(filler, 'x', FILLER_LEN);
+    filler[FILLER_LEN] = '\0';
+    for (int i = 0; i < COUNT; i++) {
+        char name[128];
+        char value[FILLER_LEN + 256];
+        (void)snprintf(name, sizeof name, "/rpc/" SERVICE "/10.0.0.1:%d", 10000 + i);
+        (void)snprintf(value, sizeof value,
+                       "{\"serviceName\":\"com.acme.UserService\",\"serviceVersion\":\"1.0\","
+                       "\"serviceHost\":\"10.0.0.1\",\"servicePort\":%d,\"filler\":\"%s\"}",
+                       10000 + i, filler);
+        yr_fake_etcd_put(fleet->etcd, name, value, 0);
+    }
+    yr_process *consumer = yr_fleet_start(fleet, "consumer");
+    yr_directory *directory = &consumer->registry->directory;
+    yr_entry *entry = NULL;
+    assert_ok(yr_directory_open(directory, SERVICE, &entry));
+    yr_sim_run_for(fleet->sim, SYNC_MS);
+    assert_int_equal(yurpc_snapshot_count(yr_snapshot_cell_current(entry->cell)), COUNT);
+    assert_true(yr_fake_etcd_count_requests(fleet->etcd, "Range", 0) > 1);
+    yr_directory_close(directory, entry);
+    yr_fleet_free(fleet);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_member_without_a_leader_is_left_by_all),
+        cmocka_unit_test(an_outage_of_the_majority_is_waited_for_in_patience),
+        cmocka_unit_test(a_rolling_restart_takes_nobody_off_any_list),
+        cmocka_unit_test(a_registration_during_an_election_ends_in_one_key),
+        cmocka_unit_test(grants_that_are_answered_too_late_leave_one_lease),
+        cmocka_unit_test(a_lease_that_only_seems_to_live_is_found_out),
+        cmocka_unit_test(a_full_disk_costs_no_registration_and_little_noise),
+        cmocka_unit_test(an_overloaded_server_is_asked_less_and_less),
+        cmocka_unit_test(every_status_as_every_answer_is_survived),
+        cmocka_unit_test(what_was_unregistered_stays_away_whatever_is_late),
+        cmocka_unit_test(nothing_is_missed_by_whoever_begins_to_follow),
+        cmocka_unit_test(a_one_way_cut_is_noticed_by_its_silence),
+        cmocka_unit_test(a_service_of_ten_thousand_is_listed_in_time),
+    };
+    return cmocka_run_group_tests_name("faults", tests, NULL, NULL);
+}
