@@ -42,7 +42,9 @@ static char *text(const char *borrowed)
 
 yurpc_status yr_encode_authenticate(const char *username, const char *password, yr_buf *out)
 {
-    Etcdserverpb__AuthenticateRequest message = ETCDSERVERPB__AUTHENTICATE_REQUEST__INIT;
+    Etcdserverpb__AuthenticateRequest message;
+    /* Its _INIT drops a const, which clang minds. */
+    etcdserverpb__authenticate_request__init(&message);
     message.name = text(username);
     message.password = text(password);
     return pack(&message.base, out);

@@ -120,7 +120,9 @@ void yr_fake_auth_service_authenticate(yr_fake_turn *turn)
     }
     char token[TOKEN_SIZE];
     yr_fake_auth_issue(turn->fake, user, token, sizeof(token));
-    Etcdserverpb__AuthenticateResponse response = ETCDSERVERPB__AUTHENTICATE_RESPONSE__INIT;
+    Etcdserverpb__AuthenticateResponse response;
+    /* Its _INIT drops a const, which clang minds. */
+    etcdserverpb__authenticate_response__init(&response);
     response.header = yr_fake_turn_header(turn);
     response.token = token;
     yr_fake_turn_answer(turn, &response.base);

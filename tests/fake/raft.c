@@ -82,7 +82,7 @@ bool yr_fake_raft_hold(const yr_fake_member *member, const char *name,
         return false;
     }
     yr_fake_deferred held = *like;
-    held.need = need;
+    held.need = (int)need;
     held.is_doomed = !member->is_cut &&
                      (need == NEEDS_WRITE || (need == NEEDS_LEADER && !fake->is_leader_killed));
     held.is_lucky = held.is_doomed && need == NEEDS_WRITE && fake->doomed_writes++ % 2 == 1;

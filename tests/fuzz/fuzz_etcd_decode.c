@@ -20,7 +20,13 @@ static yr_decode_fn *const decoders[] = {
     yr_decode_lease_revoke, yr_decode_lease_ttl, yr_decode_status,
 };
 
-enum { DECODERS = sizeof decoders / sizeof decoders[0], KEEPALIVE = DECODERS, WATCH, KINDS };
+enum {
+    DECODERS = sizeof decoders / sizeof decoders[0],
+    KEEPALIVE = DECODERS,
+    WATCH,
+    TOKEN,
+    KINDS
+};
 
 /* A hash of all that a reader may look at: it touches every byte. */
 typedef struct digest {
@@ -117,6 +123,17 @@ static yurpc_status decode(unsigned kind, yurpc_bytes message, digest *d)
             add_watch(d, answer);
         }
         yr_watch_message_free(answer);
+        return status;
+    }
+    if (kind == TOKEN) {
+        char *token = NULL;
+        yurpc_status status = yr_decode_authenticate(message, &token);
+        require((status == YURPC_OK) == (token != NULL));
+        for (const char *at = token; at != NULL && *at != '\0'; at++) {
+            require(*at > 0x20 && *at < 0x7f); /* it becomes a header */
+            add(d, (uint8_t)*at);
+        }
+        yr_free(token);
         return status;
     }
     yr_reply *reply = NULL;
