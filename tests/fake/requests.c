@@ -111,12 +111,10 @@ static void forget(yr_fake_requests *requests, size_t count)
 void yr_fake_requests_add(yr_fake_requests *requests, const yr_fake_request *request,
                           const ProtobufCMessage *decoded)
 {
-    if (requests->all == NULL) {
-        requests->all = yr_fake_alloc(YR_FAKE_REQUESTS_MAX * sizeof(*requests->all));
-    }
     if (requests->count == YR_FAKE_REQUESTS_MAX) {
         forget(requests, FORGET_COUNT);
     }
+    requests->all = yr_fake_grow(requests->all, requests->count, sizeof(*requests->all));
     yr_fake_request *added = &requests->all[requests->count++];
     *added = *request;
     added->message = yr_fake_copy(request->message);
