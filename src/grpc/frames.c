@@ -176,6 +176,17 @@ static int on_frame_recv(nghttp2_session *session, const nghttp2_frame *frame, v
     return 0;
 }
 
+static void call_end_too_large(yr_grpc_call *call)
+{
+    yr_grpc_end end = {.code = YR_GRPC_RESOURCE_EXHAUSTED};
+    yurpc_error *text =
+        yr_error_new(YURPC_TOO_LARGE, end.code,
+                     "the server sent a message of %u bytes; at most %zu are "
+                     "allowed",
+                     (unsigned)call->deframer.message_len, call->deframer.message_max);
+    yr_grpc_call_end(call, &end, text, NGHTTP2_CANCEL);
+}
+
 /* Hand out the messages in @p bytes, as far as they go; the call may be gone after each part.
  */
 static void call_take_data(yr_grpc_call *call, yurpc_bytes bytes)
@@ -198,8 +209,7 @@ static void call_take_data(yr_grpc_call *call, yurpc_bytes bytes)
     if (call->is_cancelled) {
         yr_grpc_call_free(call);
     } else if (status == YURPC_TOO_LARGE) {
-        call_end_with(call, YR_GRPC_RESOURCE_EXHAUSTED,
-                      "the server sent a message that is larger than allowed");
+        call_end_too_large(call);
     } else if (status != YURPC_OK) {
         call_end_with(call, YR_GRPC_INTERNAL,
                       "the server sent a compressed message, or none of gRPC");

@@ -382,6 +382,29 @@ static void a_service_of_ten_thousand_is_listed_in_time(void **state)
     yr_fleet_free(fleet);
 }
 
+/* D66: more than a message may hold: smaller pages, and what is good among the junk comes. */
+static void a_list_that_is_too_large_for_one_message_comes_in_smaller_pages(void **state)
+{
+    (void)state;
+    enum { JUNK = 70, JUNK_LEN = 1024 * 1024, REQUESTS = 20 };
+    static char junk[JUNK_LEN + 1];
+    stage scene = set(1, 1);
+    memset(junk, 'x', JUNK_LEN);
+    for (int i = 0; i < JUNK; i++) {
+        char name[128];
+        (void)snprintf(name, sizeof name, "/rpc/" SERVICE "/10.0.0.2:%d", 10000 + i);
+        yr_fake_etcd_put(scene.fleet->etcd, name, junk, 0);
+    }
+    yr_process *late = yr_fleet_start(scene.fleet, "late");
+    run_for(&scene, SOON_MS);
+    int64_t since_ms = now_of(&scene);
+    yr_view *view = yr_process_follow(late, SERVICE);
+    assert_true(yr_view_becomes(view, "10.0.0.1:1 ", RECOVERY_MS));
+    size_t lists = yr_fake_etcd_count_requests(scene.fleet->etcd, "Range", since_ms);
+    assert_in_range(lists, 3, REQUESTS);
+    yr_fleet_free(scene.fleet);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -398,6 +421,7 @@ int main(void)
         cmocka_unit_test(nothing_is_missed_by_whoever_begins_to_follow),
         cmocka_unit_test(a_one_way_cut_is_noticed_by_its_silence),
         cmocka_unit_test(a_service_of_ten_thousand_is_listed_in_time),
+        cmocka_unit_test(a_list_that_is_too_large_for_one_message_comes_in_smaller_pages),
     };
     return cmocka_run_group_tests_name("faults", tests, NULL, NULL);
 }

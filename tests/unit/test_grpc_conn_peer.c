@@ -251,9 +251,11 @@ static void a_message_that_is_compressed_or_too_long_ends_only_its_call(void **s
     static const struct {
         const char *prefix;
         int code;
-    } map[] = {{"\1\0\0\0\1", YR_GRPC_INTERNAL},
-               {"\7\0\0\0\1", YR_GRPC_INTERNAL},
-               {"\0\xff\xff\xff\xff", YR_GRPC_RESOURCE_EXHAUSTED}};
+        const char *text;
+    } map[] = {{"\1\0\0\0\1", YR_GRPC_INTERNAL, "compressed"},
+               {"\7\0\0\0\1", YR_GRPC_INTERNAL, "compressed"},
+               {"\0\xff\xff\xff\xff", YR_GRPC_RESOURCE_EXHAUSTED,
+                "4294967295 bytes; at most 67108864"}};
     for (size_t i = 0; i < sizeof map / sizeof map[0]; i++) {
         pair p;
         heard bad;
@@ -266,6 +268,7 @@ static void a_message_that_is_compressed_or_too_long_ends_only_its_call(void **s
         pair_pump(&p);
         assert_int_equal(bad.ends, 1);
         assert_int_equal(bad.end.code, map[i].code);
+        assert_non_null(strstr(bad.text, map[i].text));
         yr_grpc_request next = unary("/echo", "x");
         pair_begin(&p, &next, &good);
         pair_pump(&p);

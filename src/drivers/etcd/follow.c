@@ -33,7 +33,8 @@ struct yr_follow {
     yr_etcd_watch *watch;  /* NULL: no watch */
     char *page_key;        /* where the next page begins; NULL: the first page */
     size_t page_key_len;
-    int64_t revision; /* all up to it was reported */
+    unsigned page_halvings; /* of the driver's page length, because pages were too large */
+    int64_t revision;       /* all up to it was reported */
     bool is_stale;
     bool is_confirmed; /* the watch behind the list has caught up */
     bool is_in_callback;
@@ -286,10 +287,30 @@ static void report_page(yr_follow *follow, const yurpc_etcd_reply *reply)
     }
 }
 
+static int64_t page_len(const yr_follow *follow)
+{
+    int64_t len = follow->driver->page_len >> follow->page_halvings;
+    return len > 1 ? len : 1;
+}
+
+/* Strangers' values may be large: what is too much for one message is asked for in halves. */
+static bool is_too_large(const yr_follow *follow, const yurpc_error *error)
+{
+    yurpc_status status = yurpc_error_status(error);
+    bool is_ours = yurpc_error_remote_code(error) == -1; /* not etcd says so, but our limit */
+    return is_ours && (status == YURPC_EXHAUSTED || status == YURPC_TOO_LARGE) &&
+           page_len(follow) > 1;
+}
+
 static void on_page(void *context, const yurpc_etcd_reply *reply, const yurpc_error *error)
 {
     yr_follow *follow = context;
     follow->listing = NULL;
+    if (error != NULL && is_too_large(follow, error)) {
+        follow->page_halvings++;
+        list_page(follow);
+        return;
+    }
     if (error != NULL) {
         yr_log_write(&follow->driver->log, YURPC_LOG_DEBUG, "etcd", "cannot list %s: %s",
                      follow->prefix, yurpc_error_text(error));
@@ -308,7 +329,7 @@ static void on_page(void *context, const yurpc_etcd_reply *reply, const yurpc_er
 static void list_page(yr_follow *follow)
 {
     yurpc_etcd_op_options options = YURPC_ETCD_OP_OPTIONS_INIT;
-    options.limit = follow->driver->page_len;
+    options.limit = page_len(follow);
     options.timeout_ms = LIST_TIMEOUT_MS;
     yurpc_bytes first = yr_bytes_of_text(follow->first);
     yurpc_etcd_op range = {.kind = YURPC_ETCD_RANGE, .key = first, .options = &options};
