@@ -11,6 +11,9 @@ enum {
      */
     SAVE_MIN_MS = 1000,
     SAVE_SPAN_MS = 2000,
+    /* Large lists on slow disks wait longer: of 100 ms no more than one goes into saving. */
+    SAVE_REST = 100,
+    SAVE_REST_MAX_MS = 60000,
     /* After a failure. */
     LOAD_RETRY_MS = 200,
     SAVE_RETRY_MS = 30000,
@@ -55,6 +58,8 @@ struct yr_cached {
     yr_work work;
     const yurpc_snapshot *saving; /* one reference */
     yr_cache_save options;
+    int64_t begun_ms;
+    int64_t took_ms; /* the last save */
     yurpc_status status;
     yurpc_error *error;
 
@@ -158,6 +163,7 @@ static bool begin_save(yr_cached *cached, const yurpc_snapshot *snapshot)
     };
     cached->work = (yr_work){.run = run_save, .done = on_saved, .context = cached};
     cached->saving = yr_snapshot_ref(snapshot);
+    cached->begun_ms = yr_io_boot_ms(cache->io);
     if (yr_io_work(cache->io, &cached->work) != YURPC_OK) {
         yr_snapshot_unref(cached->saving);
         return false;
@@ -181,13 +187,21 @@ static void finish(yr_cached *cached)
     yr_snapshot_unref(final);
 }
 
-static void save_later(yr_cached *cached, int64_t min_ms, uint64_t span_ms)
+static void start_timer(yr_cached *cached, int64_t min_ms, uint64_t span_ms)
 {
     yr_io *io = cached->cache->io;
-    if (cached->is_dirty && !yr_timer_is_running(&cached->timer)) {
-        yr_timer_start(io, &cached->timer,
-                       min_ms + (int64_t)(yr_io_random(io) % (span_ms + 1)));
+    yr_timer_start(io, &cached->timer, min_ms + (int64_t)(yr_io_random(io) % (span_ms + 1)));
+}
+
+static void save_later(yr_cached *cached)
+{
+    if (!cached->is_dirty || yr_timer_is_running(&cached->timer)) {
+        return;
     }
+    int64_t rest_ms = cached->took_ms < SAVE_REST_MAX_MS / SAVE_REST
+                          ? cached->took_ms * SAVE_REST
+                          : SAVE_REST_MAX_MS;
+    start_timer(cached, SAVE_MIN_MS + rest_ms, SAVE_SPAN_MS);
 }
 
 static void on_saved(void *context)
@@ -196,6 +210,7 @@ static void on_saved(void *context)
     yr_snapshot_unref(cached->saving);
     cached->saving = NULL;
     cached->state = CACHED_IDLE;
+    cached->took_ms = yr_io_boot_ms(cached->cache->io) - cached->begun_ms;
     yurpc_error *error = take_error(cached);
     if (cached->status == YURPC_OK) {
         cached->cache->is_failing = false;
@@ -209,10 +224,10 @@ static void on_saved(void *context)
     }
     if (cached->status != YURPC_OK) {
         cached->is_dirty = true;
-        save_later(cached, SAVE_RETRY_MS, SAVE_RETRY_MS);
+        start_timer(cached, SAVE_RETRY_MS, SAVE_RETRY_MS);
         return;
     }
-    save_later(cached, SAVE_MIN_MS, SAVE_SPAN_MS);
+    save_later(cached);
 }
 
 /* ---- Loading ---- */
@@ -260,7 +275,7 @@ static void on_load_done(void *context)
     if (cached->has_list) {
         cached->right_at_ms = right_at(cached->cache->io, cached->time_ms);
     }
-    save_later(cached, SAVE_MIN_MS, SAVE_SPAN_MS);
+    save_later(cached);
     cached->on_loaded(cached->context);
 }
 
@@ -271,9 +286,9 @@ static void on_timer(void *context)
         begin_load(cached);
         return;
     }
-    if (cached->state == CACHED_IDLE && cached->is_dirty &&
-        !begin_save(cached, yr_snapshot_cell_current(cached->cell))) {
-        save_later(cached, SAVE_MIN_MS, SAVE_SPAN_MS);
+    bool is_due = cached->state == CACHED_IDLE && cached->is_dirty;
+    if (is_due && !begin_save(cached, yr_snapshot_cell_current(cached->cell))) {
+        save_later(cached);
     }
 }
 
@@ -338,7 +353,7 @@ void yr_cached_confirm(yr_cached *cached)
     cached->is_dirty = true;
     cached->confirmed_ms = yr_io_wall_ms(cached->cache->io);
     if (cached->state == CACHED_IDLE) {
-        save_later(cached, SAVE_MIN_MS, SAVE_SPAN_MS);
+        save_later(cached);
     }
 }
 
