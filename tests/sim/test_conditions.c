@@ -8,6 +8,7 @@
 #include "yr_test.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 #define SERVICE "com.acme.UserService:1.0"
 
@@ -21,7 +22,6 @@ enum {
     VERDICT_MS = 60000, /* until what was refused for good is tried again */
     PROCESSES = 3,
     REQUESTS_PER_S = 6, /* of each process, when it has lasted a while */
-    CHANCES = 30,
     PRIME = 7919,
 };
 
@@ -76,20 +76,26 @@ static bool run(size_t index, uint64_t chance, bool has_members)
     return complaint == NULL && is_calm && leases <= PROCESSES - 1;
 }
 
+static uint64_t chances = 30;
+
 static void whatever_went_wrong_is_right_again_in_time(void **state)
 {
     (void)state;
     size_t wrong = 0;
     for (size_t i = 0; i < yr_fake_condition_count; i++) {
-        for (uint64_t chance = 0; chance < CHANCES; chance++) {
+        for (uint64_t chance = 0; chance < chances; chance++) {
             wrong += !run(i, chance * PRIME, chance % 2 == 1);
         }
     }
     assert_int_equal(wrong, 0);
 }
 
-int main(void)
+/* test_sim_conditions [CHANCES]: how often each condition is met, each time another way. */
+int main(int argc, char **argv)
 {
+    if (argc > 1) {
+        chances = strtoull(argv[1], NULL, 10);
+    }
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(whatever_went_wrong_is_right_again_in_time),
     };
