@@ -72,19 +72,32 @@ static void on_give_up(yr_fake_deferred *deferred)
     }
 }
 
+/* A stream's requests are served one after the other: what is behind a doomed one waits. */
+static bool is_behind_doomed(yr_fake_etcd *fake, const yr_fake_call *call)
+{
+    for (yr_list *link = fake->deferred.next; link != &fake->deferred; link = link->next) {
+        yr_fake_deferred *deferred = YR_CONTAINER_OF(link, yr_fake_deferred, link);
+        if (deferred->fn == on_give_up && deferred->is_doomed && deferred->call == call) {
+            return true;
+        }
+    }
+    return false;
+}
+
 bool yr_fake_raft_hold(const yr_fake_member *member, const char *name,
                        const ProtobufCMessage *decoded, const yr_fake_deferred *like)
 {
     yr_fake_etcd *fake = member->fake;
     request_need need = need_of(name, decoded);
     bool is_electing = yr_timer_is_running(&fake->election);
-    if (need == NEEDS_NOTHING || (!member->is_cut && !is_electing)) {
+    bool is_behind = like->call != NULL && is_behind_doomed(fake, like->call);
+    if (need == NEEDS_NOTHING || (!member->is_cut && !is_electing && !is_behind)) {
         return false;
     }
     yr_fake_deferred held = *like;
     held.need = (int)need;
-    held.is_doomed = !member->is_cut &&
-                     (need == NEEDS_WRITE || (need == NEEDS_LEADER && !fake->is_leader_killed));
+    bool is_lost = need == NEEDS_WRITE || (need == NEEDS_LEADER && !fake->is_leader_killed);
+    held.is_doomed = is_behind || (!member->is_cut && is_lost);
     held.is_lucky = held.is_doomed && need == NEEDS_WRITE && fake->doomed_writes++ % 2 == 1;
     yr_fake_defer(fake, REQUEST_MS, on_give_up, &held);
     return true;

@@ -84,8 +84,9 @@ static void a_frozen_leader_costs_no_lease(void **state)
     lease_log log;
     keep(rig, &log);
     for (int i = 0; i < 3; i++) {
+        assert_true(sim_rig_wait_count(rig, &log.renewals, log.renewals + 1, LIMIT_MS));
+        yr_sim_run_for(rig->sim, TTL_MS / 3 - 100 * (i + 1)); /* the next beat gets stuck */
         int renewals = log.renewals;
-        yr_sim_run_for(rig->sim, 1700 * (i + 1)); /* some phase of the beat */
         size_t leader = yr_fake_etcd_leader(rig->fake);
         yr_fake_etcd_set_member_silent(rig->fake, leader, true);
         yr_sim_run_for(rig->sim, 2 * TTL_MS);

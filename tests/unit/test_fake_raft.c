@@ -139,6 +139,7 @@ static void a_keepalive_behind_a_stopped_leader_blocks_and_a_new_stream_does_not
     yr_sim_run_for(here->sim, 2 * ELECTION_MS);
     yr_wire_call *fresh = yr_fake_open_keepalive(here->wire);
     assert_int_equal(yr_fake_keep_alive(fresh, lease), 30);
+    assert_int_equal(yr_fake_keep_alive(stream, lease), YR_NONE); /* behind the first */
     assert_int_equal(yr_fake_code_of(stream, REQUEST_MS - 3 * ELECTION_MS), YR_NONE);
     assert_ends(stream, REQUEST_MS, YR_GRPC_UNAVAILABLE, "etcdserver: request timed out");
     yr_fake_etcd_set_member_silent(here->fake, 0, false);
