@@ -1,6 +1,7 @@
 /* Each allocation of the etcd client fails in turn, with all that follow for a while. */
 #include "base/bytes.h"
 #include "base/mem.h"
+#include "fake/auth.h"
 #include "sim/etcd_rig.h"
 #include "yr_test.h"
 
@@ -66,15 +67,29 @@ static void check_all(sim_rig *rig, memory_case *it)
     etcd_answer_clear(&it->txn);
 }
 
-static void the_client_recovers_from_every_lack_of_memory(void **state)
+/* The client is a user whose token has just expired. */
+static void become_user(sim_rig *rig)
 {
-    (void)state;
+    static const yr_etcd_options as_alice = {.username = "alice", .password = "secret"};
+    yr_fake_auth_set_user(rig->fake, "alice", "secret");
+    yr_fake_auth_permit(rig->fake, "alice", "k");
+    yr_fake_auth_enable(rig->fake);
+    sim_rig_reopen(rig, &as_alice);
+    assert_true(sim_rig_wait(rig, &rig->is_connected, LIMIT_MS));
+    yr_fake_auth_expire_tokens(rig->fake);
+}
+
+static void recover_from_every_lack_of_memory(bool is_user)
+{
     bool is_through = false;
     for (long n = 0; !is_through; n++) {
         void *rig_state = NULL;
         memory_case it = {.has_put = false};
         assert_int_equal(sim_rig_set_up_single(&rig_state), 0);
         sim_rig *rig = rig_state;
+        if (is_user) {
+            become_user(rig);
+        }
         yr_sim_run_for(rig->sim, n % 3 == 0 ? 0 : 100); /* while connecting, too */
         yr_fake_etcd_put(rig->fake, "k/0", "v", 0);
         yr_fake_rule no_rule = {
@@ -90,6 +105,18 @@ static void the_client_recovers_from_every_lack_of_memory(void **state)
     }
 }
 
+static void the_client_recovers_from_every_lack_of_memory(void **state)
+{
+    (void)state;
+    recover_from_every_lack_of_memory(false);
+}
+
+static void a_user_recovers_from_every_lack_of_memory(void **state)
+{
+    (void)state;
+    recover_from_every_lack_of_memory(true);
+}
+
 static void a_client_is_opened_whole_or_not_at_all(void **state)
 {
     (void)state;
@@ -99,7 +126,7 @@ static void a_client_is_opened_whole_or_not_at_all(void **state)
     for (long n = 0; status == YURPC_NO_MEMORY; n++) {
         yr_etcd *client = NULL;
         yurpc_error *error = NULL;
-        yr_etcd_options options = {.endpoints = "a:1,b:2"};
+        yr_etcd_options options = {.endpoints = "a:1,b:2", .username = "a", .password = "p"};
         yr_etcd_events events = {NULL, NULL};
         yr_mem_fail_after(n);
         status = yr_etcd_new(io, &options, &events, NULL, &client, &error);
@@ -121,6 +148,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_client_is_opened_whole_or_not_at_all),
         cmocka_unit_test(the_client_recovers_from_every_lack_of_memory),
+        cmocka_unit_test(a_user_recovers_from_every_lack_of_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
