@@ -306,7 +306,6 @@ static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame
 static int on_header(nghttp2_session *session, const nghttp2_frame *frame, nghttp2_rcbuf *name,
                      nghttp2_rcbuf *value, uint8_t flags, void *user_data)
 {
-    (void)flags;
     (void)user_data;
     yr_fake_call *call = call_of(session, frame->hd.stream_id);
     if (call == NULL) {
@@ -324,6 +323,10 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, nghtt
     headers[count * 2 + 1] = copy_text(v.base, v.len);
     if (strcmp(headers[count * 2], ":path") == 0 && call->path == NULL) {
         call->path = copy_text(v.base, v.len);
+    }
+    if (strcmp(headers[count * 2], "token") == 0) {
+        call->conn->server->stats.tokens++;
+        call->conn->server->stats.open_tokens += (flags & NGHTTP2_NV_FLAG_NO_INDEX) == 0;
     }
     return 0;
 }

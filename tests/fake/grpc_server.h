@@ -75,6 +75,8 @@ typedef struct yr_fake_stats {
     uint64_t ping_acks;   /* received */
     uint64_t resets;      /* RST_STREAM frames received */
     uint64_t goaways;     /* sent because of the PING policy */
+    uint64_t tokens;      /* headers "token" received */
+    uint64_t open_tokens; /* of them, that may go into a compression table on the way */
     size_t connections_open;
     size_t calls_open;
 } yr_fake_stats;

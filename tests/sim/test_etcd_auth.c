@@ -416,6 +416,24 @@ static void leases_live_on_where_keepalives_need_a_token(void **state)
 
 /* ---- Connections ---- */
 
+static void a_token_is_in_no_compression_table(void **state)
+{
+    sim_rig *rig = *state;
+    watch_log watch;
+    lease_log keepalive;
+    yr_etcd_watch_options options = {.key = yr_bytes_of_text("key")};
+    assert_put(rig);
+    watch_log_init(&watch, rig->client, &options);
+    yr_etcd_lease lease = {yr_fake_etcd_grant(rig->fake, 3), 3, yr_io_now_ms(rig->io)};
+    lease_log_init(&keepalive, rig->client, &lease);
+    assert_true(sim_rig_wait_count(rig, &keepalive.renewals, 2, LIMIT_MS));
+    const yr_fake_stats *seen = yr_fake_server_stats(yr_fake_etcd_server(rig->fake, 0));
+    assert_in_range(seen->tokens, 4, 10); /* the check, the put, and both streams */
+    assert_int_equal(seen->open_tokens, 0);
+    yr_etcd_watch_stop(watch.watch);
+    yr_etcd_keepalive_stop(keepalive.keepalive);
+}
+
 static void a_token_outlives_its_connection(void **state)
 {
     sim_rig *rig = *state;
@@ -460,69 +478,6 @@ static void a_wiped_store_is_noticed_by_who_may_read_little(void **state)
     assert_true(sim_rig_wait(rig, &watch.is_canceled, LIMIT_MS));
     assert_int_equal(watch.status, YURPC_COMPACTED);
     assert_int_equal(rig->regressions, 1);
-}
-
-/* ---- Many ---- */
-
-enum { CLIENTS = 200, LOGIN_COST_MS = 140 };
-
-typedef struct crowd {
-    yr_etcd *clients[CLIENTS];
-    etcd_answer answers[CLIENTS];
-    size_t closed;
-} crowd;
-
-static void on_crowd_closed(void *context)
-{
-    ((crowd *)context)->closed++;
-}
-
-static void crowd_puts(sim_rig *rig, crowd *all)
-{
-    yurpc_etcd_op_options options = YURPC_ETCD_OP_OPTIONS_INIT;
-    options.timeout_ms = 120000;
-    yurpc_etcd_op op = {YURPC_ETCD_PUT, yr_bytes_of_text("key"), yr_bytes_of_text("v"),
-                        &options};
-    for (int i = 0; i < CLIENTS; i++) {
-        etcd_answer_clear(&all->answers[i]);
-        assert_ok(
-            yr_etcd_do(all->clients[i], &op, etcd_answer_on_reply, &all->answers[i], NULL));
-    }
-    for (int i = 0; i < CLIENTS; i++) {
-        assert_true(sim_rig_wait(rig, &all->answers[i].is_done, 120000));
-        assert_string_equal(all->answers[i].text, "success");
-    }
-}
-
-static void many_clients_whose_tokens_end_together_do_not_storm(void **state) /* E82 */
-{
-    sim_rig *rig = *state;
-    static crowd all;
-    memset(&all, 0, sizeof all);
-    yr_etcd_options options = as_alice;
-    options.endpoints = yr_fake_etcd_address(rig->fake);
-    const yr_etcd_events events = {NULL, NULL};
-    for (int i = 0; i < CLIENTS; i++) {
-        yr_io *io = yr_sim_host_io(rig->client_host);
-        assert_ok(yr_etcd_new(io, &options, &events, NULL, &all.clients[i], NULL));
-    }
-    crowd_puts(rig, &all);
-    size_t before = stats(rig)->logins;
-    yr_fake_auth_options_of(rig->fake)->cost_ms = LOGIN_COST_MS;
-    yr_fake_auth_expire_tokens(rig->fake);
-    int64_t begun_ms = yr_sim_now_ms(rig->sim);
-    crowd_puts(rig, &all);
-    size_t logins = stats(rig)->logins - before;
-    print_message("%d clients: %zu logins in %lld ms\n", CLIENTS, logins,
-                  (long long)(yr_sim_now_ms(rig->sim) - begun_ms));
-    assert_in_range(logins, CLIENTS, 3 * CLIENTS);
-    assert_int_equal(stats(rig)->overlaps, 0);
-    for (int i = 0; i < CLIENTS; i++) {
-        etcd_answer_clear(&all.answers[i]);
-        yr_etcd_close(all.clients[i], on_crowd_closed, &all);
-    }
-    yr_sim_run_for(rig->sim, SOON_MS);
-    assert_int_equal(all.closed, CLIENTS);
 }
 
 /* ---- What is said ---- */
@@ -577,10 +532,10 @@ int main(void)
         TEST(a_watch_that_waits_in_vain_for_a_token_is_stale),
         TEST(a_watch_that_is_denied_for_good_ends),
         TEST(leases_live_on_where_keepalives_need_a_token),
+        TEST(a_token_is_in_no_compression_table),
         TEST(a_token_outlives_its_connection),
         TEST(a_connection_lost_while_logging_in_is_no_refusal),
         TEST(a_wiped_store_is_noticed_by_who_may_read_little),
-        TEST(many_clients_whose_tokens_end_together_do_not_storm),
         TEST(a_password_in_plain_text_is_warned_of_once),
     };
     return cmocka_run_group_tests_name("etcd_auth", tests, NULL, NULL);
