@@ -117,6 +117,16 @@ void scene_thaw(const fault_scene *self, int member)
 
 /* ---- All of them ---- */
 
+uint64_t scene_number(char **argv, const char *name, uint64_t missing)
+{
+    for (int i = 1; argv[i] != NULL; i++) {
+        if (strcmp(argv[i], name) == 0 && argv[i + 1] != NULL) {
+            return strtoull(argv[i + 1], NULL, 10);
+        }
+    }
+    return missing;
+}
+
 int scene_main(int argc, char **argv, const scene_options *options)
 {
     fault_scene *self = &the_scene;
@@ -138,7 +148,7 @@ int scene_main(int argc, char **argv, const scene_options *options)
     }
     yr_cluster_endpoints(self->cluster, OPERATOR_ROAD, endpoints);
     self->etcd = operator_open(endpoints);
-    if (argc > pattern) {
+    if (argc > pattern && argv[pattern][0] != '-') {
         cmocka_set_test_filter(argv[pattern]);
     }
     int failures =

@@ -40,6 +40,9 @@ typedef struct scene_options {
 /* The whole main(). */
 int scene_main(int argc, char **argv, const scene_options *options);
 
+/* What follows the argument @p name; @p missing when it is not there. */
+uint64_t scene_number(char **argv, const char *name, uint64_t missing);
+
 /* Before and after each test; its state is the scene. */
 int scene_set_up(void **state);
 int scene_tear_down(void **state);

@@ -1,15 +1,13 @@
 /* What a process goes through: stopped, forked, short of descriptors, showered with signals. */
+#include "command.h"
 #include "measure.h"
 #include "netns.h"
-#include "scene.h"
 #include "scratch.h"
 #include "yr_test.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/time.h>
@@ -20,68 +18,34 @@ enum { ROAD = 1, CONSUMER_ROAD = 2, TTL_S = 5, DESCRIPTORS_MAX = 256 };
 
 /* ---- Stopped ---- */
 
-static bool has_said(const char *path, const char *text)
-{
-    static char all[1 << 16];
-    FILE *file = fopen(path, "re");
-    size_t len = file == NULL ? 0 : fread(all, 1, sizeof all - 1, file);
-    all[len] = '\0';
-    if (file != NULL) {
-        (void)fclose(file);
-    }
-    return strstr(all, text) != NULL;
-}
-
-/* `yurpc register`, whose stderr goes to @p path. */
-static pid_t start_command(const fault_scene *scene, const char *path)
-{
-    char endpoints[YR_CLUSTER_TEXT_MAX];
-    yr_cluster_endpoints(scene->cluster, ROAD, endpoints);
-    (void)fflush(NULL);
-    pid_t pid = fork();
-    if (pid == 0) {
-        if (freopen(path, "w", stderr) == NULL || dup2(STDERR_FILENO, STDOUT_FILENO) < 0 ||
-            setenv("YURPC_CACHE_DIR", "none", 1) != 0) {
-            _exit(126);
-        }
-        execl(YR_COMMAND, YR_COMMAND, "register", scene->service, ACTORS_HOST ":8080", "--ttl",
-              "5", "--registry", "etcd", "--address", endpoints, (char *)NULL);
-        _exit(127);
-    }
-    assert_true(pid > 0);
-    return pid;
-}
-
 static void a_process_stopped_for_longer_than_its_ttl_is_back_when_it_goes_on(void **state)
 {
     fault_scene *scene = *state; /* 125 */
     yr_scratch scratch;
-    char path[128];
+    command provider = {0};
     assert_ok(yr_scratch_init(&scratch, "yurpc-faults."));
-    (void)snprintf(path, sizeof path, "%s/stderr", scratch.path);
+    (void)snprintf(provider.path, sizeof provider.path, "%s/said", scratch.path);
     actor_consumer *consumer = scene_consumer(scene, CONSUMER_ROAD);
-    pid_t pid = start_command(scene, path);
+    command_start(&provider, scene, ROAD, 8080);
     assert_true(consumer_await(consumer, 1, PATIENCE_MS) >= 0);
     int64_t lease = operator_look(scene->etcd, scene->service, 8080).lease;
 
-    assert_int_equal(kill(pid, SIGSTOP), 0);
+    command_signal(&provider, SIGSTOP);
     measure_note("promise 3: a provider that fell silent: gone",
                  consumer_await(consumer, 0, PATIENCE_MS), TTL_S * 1000 + 1000);
     measure_pause_ms(TTL_S * 1000);
-    assert_false(has_said(path, "LOST"));
-    assert_int_equal(kill(pid, SIGCONT), 0);
+    assert_false(command_has_said(&provider, "LOST"));
+    command_signal(&provider, SIGCONT);
     measure_note("promise 1: a process stopped longer than its TTL: back",
                  consumer_await(consumer, 1, PATIENCE_MS), X_MS);
     measure_pause_ms(500);
-    assert_true(has_said(path, "LOST"));
-    assert_true(has_said(path, "REGISTERED again"));
+    assert_true(command_has_said(&provider, "LOST"));
+    assert_true(command_has_said(&provider, "REGISTERED again"));
     operator_key key = operator_look(scene->etcd, scene->service, 8080);
     assert_int_not_equal(key.lease, lease);
     assert_int_equal(key.version, 1);
 
-    int status = 0;
-    assert_int_equal(kill(pid, SIGTERM), 0);
-    assert_int_equal(waitpid(pid, &status, 0), pid);
+    int status = command_end(&provider, SIGTERM);
     assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
     yr_scratch_deinit(&scratch);
 }

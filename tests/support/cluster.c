@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LEADER_TRIES = 200, LEADER_PAUSE_MS = 100 };
+enum { START_TRIES = 3, LEADER_TRIES = 200, LEADER_PAUSE_MS = 100 };
 
 struct yr_cluster {
     int count;
@@ -127,6 +127,33 @@ yurpc_status yr_cluster_wait_ready(const yr_cluster *cluster)
     return status;
 }
 
+static yurpc_status start_all(yr_cluster *cluster, const char *version,
+                              const char *const *arguments)
+{
+    size_t len = 0;
+    for (int i = 0; i < cluster->count; i++) {
+        char url[YR_CLUSTER_TEXT_MAX];
+        cluster->ports[i] = yr_engine_choose_port();
+        cluster->peer_ports[i] = yr_engine_choose_port();
+        peer_url(cluster, i + 1, url);
+        len += (size_t)snprintf(cluster->peers + len, sizeof cluster->peers - len,
+                                "%smember%d=%s", i == 0 ? "" : ",", i + 1, url);
+    }
+    yurpc_status status = YURPC_OK;
+    for (int i = 1; i <= cluster->count && status == YURPC_OK; i++) {
+        status = start_member(cluster, version, i, arguments);
+    }
+    return status == YURPC_OK ? yr_cluster_wait_ready(cluster) : status;
+}
+
+static void stop_all(yr_cluster *cluster)
+{
+    for (int i = 0; i < cluster->count; i++) {
+        yr_engine_free(cluster->members[i]);
+        cluster->members[i] = NULL;
+    }
+}
+
 yurpc_status yr_cluster_start(const char *version, int count, const char *const *arguments,
                               yr_cluster **ret_cluster)
 {
@@ -136,25 +163,19 @@ yurpc_status yr_cluster_start(const char *version, int count, const char *const 
     }
     cluster->count = count;
     cluster->is_isolated = yr_net_is_inside();
-    size_t len = 0;
-    for (int i = 0; i < count; i++) {
-        char url[YR_CLUSTER_TEXT_MAX];
-        cluster->ports[i] = yr_engine_choose_port();
-        cluster->peer_ports[i] = yr_engine_choose_port();
-        peer_url(cluster, i + 1, url);
-        len += (size_t)snprintf(cluster->peers + len, sizeof cluster->peers - len,
-                                "%smember%d=%s", i == 0 ? "" : ",", i + 1, url);
-    }
     yurpc_status status = yr_scratch_init(&cluster->scratch, "yurpc-cluster.");
-    for (int i = 1; i <= count && status == YURPC_OK; i++) {
-        status = start_member(cluster, version, i, arguments);
-    }
     if (status == YURPC_OK) {
-        status = yr_cluster_wait_ready(cluster);
+        status = start_all(cluster, version, arguments);
+    }
+    /* Somebody else may take a port that was just free. */
+    for (int i = 1; i < START_TRIES && status == YURPC_UNAVAILABLE; i++) {
+        stop_all(cluster);
+        status = start_all(cluster, version, arguments);
     }
     if (status != YURPC_OK) {
-        if (cluster->members[0] != NULL) {
-            yr_engine_print_log(cluster->members[0]);
+        (void)fprintf(stderr, "no cluster: %s\n", yurpc_status_text(status));
+        for (int i = 0; i < count && cluster->members[i] != NULL; i++) {
+            yr_engine_print_log(cluster->members[i]);
         }
         yr_cluster_free(cluster);
         return status;
@@ -168,9 +189,7 @@ void yr_cluster_free(yr_cluster *cluster)
     if (cluster == NULL) {
         return;
     }
-    for (int i = 0; i < cluster->count; i++) {
-        yr_engine_free(cluster->members[i]);
-    }
+    stop_all(cluster);
     yr_scratch_deinit(&cluster->scratch);
     free(cluster);
 }

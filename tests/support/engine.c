@@ -103,13 +103,15 @@ static bool is_port_free(uint16_t port)
 
 uint16_t yr_engine_choose_port(void)
 {
+    static bool is_taken[PORT_MAX]; /* what was chosen may not be listened on yet */
     for (int i = 0; i < 1000; i++) {
         uint32_t random = 0;
         if (getrandom(&random, sizeof(random), 0) != sizeof(random)) {
             break;
         }
         uint16_t port = (uint16_t)(PORT_MIN + random % (PORT_MAX - PORT_MIN));
-        if (is_port_free(port)) {
+        if (!is_taken[port] && is_port_free(port)) {
+            is_taken[port] = true;
             return port;
         }
     }
@@ -119,13 +121,8 @@ uint16_t yr_engine_choose_port(void)
 static void choose_ports(yr_engine *engine)
 {
     engine->client_port = yr_engine_choose_port();
-    do {
-        engine->peer_port = yr_engine_choose_port();
-    } while (engine->peer_port == engine->client_port && engine->peer_port != 0);
-    do {
-        engine->metrics_port = yr_engine_choose_port();
-    } while (engine->metrics_port != 0 && (engine->metrics_port == engine->client_port ||
-                                           engine->metrics_port == engine->peer_port));
+    engine->peer_port = yr_engine_choose_port();
+    engine->metrics_port = yr_engine_choose_port();
     (void)snprintf(engine->address, sizeof(engine->address), "%s://127.0.0.1:%u",
                    engine->is_tls ? "https" : "http", (unsigned)engine->client_port);
 }

@@ -68,7 +68,7 @@ pid_t yr_engine_pid(const yr_engine *engine);       /* 0: it does not run */
  */
 double yr_engine_metric(const yr_engine *engine, const char *sample);
 
-/* A port that is free now, below those of outgoing connections; 0: none. */
+/* A port that is free now, below those of outgoing connections, and never twice; 0: none. */
 uint16_t yr_engine_choose_port(void);
 
 /* Send a signal and do not wait: SIGSTOP, SIGCONT, … */
