@@ -16,6 +16,15 @@ enum {
     SERIES_MS = 3 * BACKOFF_CAP_MS, /* failures that are farther apart are no series */
     LIST_TIMEOUT_MS = 10000,
     CONFIRM_MS = 5000,
+
+    /*
+     * A list shares its connection with the beat of the lease, which waits behind each page. So
+     * pages begin small, grow while they are quick, and shrink when they are slow.
+     */
+    PAGE_LEN_FIRST = 32,
+    PAGE_GROWTH = 8,
+    PAGE_QUICK_MS = 100,
+    PAGE_SLOW_MS = 1000,
 };
 
 struct yr_follow {
@@ -33,8 +42,10 @@ struct yr_follow {
     yr_etcd_watch *watch;  /* NULL: no watch */
     char *page_key;        /* where the next page begins; NULL: the first page */
     size_t page_key_len;
-    unsigned page_halvings; /* of the driver's page length, because pages were too large */
-    int64_t revision;       /* all up to it was reported */
+    int64_t page_len;     /* keys that the next one may have */
+    int64_t page_len_max; /* because more were too large */
+    int64_t page_asked_ms;
+    int64_t revision; /* all up to it was reported */
     bool is_stale;
     bool is_confirmed; /* the watch behind the list has caught up */
     bool is_in_callback;
@@ -287,19 +298,31 @@ static void report_page(yr_follow *follow, const yurpc_etcd_reply *reply)
     }
 }
 
-static int64_t page_len(const yr_follow *follow)
-{
-    int64_t len = follow->driver->page_len >> follow->page_halvings;
-    return len > 1 ? len : 1;
-}
-
 /* Strangers' values may be large: what is too much for one message is asked for in halves. */
 static bool is_too_large(const yr_follow *follow, const yurpc_error *error)
 {
     yurpc_status status = yurpc_error_status(error);
     bool is_ours = yurpc_error_remote_code(error) == -1; /* not etcd says so, but our limit */
     return is_ours && (status == YURPC_EXHAUSTED || status == YURPC_TOO_LARGE) &&
-           page_len(follow) > 1;
+           follow->page_len > 1;
+}
+
+/* How many keys to ask for next, after a page that came, or not. */
+static void adapt_page_len(yr_follow *follow, bool has_come)
+{
+    int64_t took_ms = yr_io_now_ms(follow->driver->io) - follow->page_asked_ms;
+    if (!has_come || took_ms > PAGE_SLOW_MS) {
+        follow->page_len /= has_come ? 2 : 4;
+    } else if (took_ms <= PAGE_QUICK_MS) {
+        follow->page_len *= PAGE_GROWTH;
+    }
+}
+
+static int64_t limit_page_len(const yr_follow *follow)
+{
+    int64_t len = follow->page_len < 1 ? 1 : follow->page_len;
+    len = len < follow->page_len_max ? len : follow->page_len_max;
+    return len < follow->driver->page_len ? len : follow->driver->page_len;
 }
 
 static void on_page(void *context, const yurpc_etcd_reply *reply, const yurpc_error *error)
@@ -307,10 +330,11 @@ static void on_page(void *context, const yurpc_etcd_reply *reply, const yurpc_er
     yr_follow *follow = context;
     follow->listing = NULL;
     if (error != NULL && is_too_large(follow, error)) {
-        follow->page_halvings++;
+        follow->page_len_max = follow->page_len / 2;
         list_page(follow);
         return;
     }
+    adapt_page_len(follow, error == NULL);
     if (error != NULL) {
         yr_log_write(&follow->driver->log, YURPC_LOG_DEBUG, "etcd", "cannot list %s: %s",
                      follow->prefix, yurpc_error_text(error));
@@ -329,7 +353,9 @@ static void on_page(void *context, const yurpc_etcd_reply *reply, const yurpc_er
 static void list_page(yr_follow *follow)
 {
     yurpc_etcd_op_options options = YURPC_ETCD_OP_OPTIONS_INIT;
-    options.limit = page_len(follow);
+    follow->page_len = limit_page_len(follow);
+    follow->page_asked_ms = yr_io_now_ms(follow->driver->io);
+    options.limit = follow->page_len;
     options.timeout_ms = LIST_TIMEOUT_MS;
     yurpc_bytes first = yr_bytes_of_text(follow->first);
     yurpc_etcd_op range = {.kind = YURPC_ETCD_RANGE, .key = first, .options = &options};
@@ -368,6 +394,9 @@ static void start_list(yr_follow *follow)
     }
     yr_free(follow->page_key);
     follow->page_key = NULL;
+    if (follow->page_len > PAGE_LEN_FIRST) {
+        follow->page_len = PAGE_LEN_FIRST;
+    }
     list_page(follow);
 }
 
@@ -411,6 +440,8 @@ yurpc_status yr_etcd_driver_follow(yr_driver *driver, const yr_scope *scope,
     }
     yr_list_append(&driver->follows, &follow->link);
     follow->driver = driver;
+    follow->page_len = PAGE_LEN_FIRST;
+    follow->page_len_max = driver->page_len;
     follow->events = *events;
     follow->context = context;
     follow->is_stale = true;
