@@ -4,6 +4,7 @@
 #include "yr_test.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { POLL_MS = 5, KEY_MAX = 160 };
@@ -291,6 +292,9 @@ yurpc_etcd *operator_open(const char *endpoints)
     yurpc_etcd_config config = YURPC_ETCD_CONFIG_INIT;
     config.endpoints = endpoints;
     config.timeout_ms = PATIENCE_MS;
+    config.tls_ca_file = getenv("YURPC_TLS_CA_FILE"); /* NOLINT(concurrency-mt-unsafe) */
+    config.username = getenv("YURPC_USERNAME");       /* NOLINT(concurrency-mt-unsafe) */
+    config.password = getenv("YURPC_PASSWORD");       /* NOLINT(concurrency-mt-unsafe) */
     assert_ok(yurpc_etcd_open(&config, &etcd, NULL));
     return etcd;
 }

@@ -117,6 +117,7 @@ bool consumer_is_stale(void *consumer);
 
 /* ---- The operator ---- */
 
+/* CA, user and password come from the environment, as they do for the registry's handles. */
 yurpc_etcd *operator_open(const char *endpoints);
 
 /* Instances of a service in etcd. */

@@ -142,8 +142,9 @@ int scene_main(int argc, char **argv, const scene_options *options)
     }
     char endpoints[YR_CLUSTER_TEXT_MAX];
     (void)setvbuf(stdout, NULL, _IOLBF, 0);
-    if (yr_cluster_start(self->version, options->members, options->arguments, &self->cluster) !=
-        YURPC_OK) {
+    yr_cluster_options how = {
+        .count = options->members, .arguments = options->arguments, .is_tls = options->is_tls};
+    if (yr_cluster_start(self->version, &how, &self->cluster) != YURPC_OK) {
         return 1;
     }
     yr_cluster_endpoints(self->cluster, OPERATOR_ROAD, endpoints);

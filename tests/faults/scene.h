@@ -33,6 +33,7 @@ typedef struct scene_options {
     int members;                  /* 1 or 3 */
     bool is_isolated;             /* in a namespace, where networks can be broken */
     const char *const *arguments; /* of each member, or NULL */
+    bool is_tls;                  /* the arguments and the environment name the files */
     const struct CMUnitTest *tests;
     size_t test_count;
 } scene_options;

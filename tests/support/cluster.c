@@ -12,6 +12,7 @@ enum { START_TRIES = 3, LEADER_TRIES = 200, LEADER_PAUSE_MS = 100 };
 
 struct yr_cluster {
     int count;
+    const char *scheme; /* of clients */
     bool is_isolated;
     uint16_t ports[YR_CLUSTER_MEMBERS];
     uint16_t peer_ports[YR_CLUSTER_MEMBERS];
@@ -35,7 +36,7 @@ int yr_cluster_count(const yr_cluster *cluster)
 void yr_cluster_endpoint(const yr_cluster *cluster, int road, int member,
                          char text[YR_CLUSTER_TEXT_MAX])
 {
-    (void)snprintf(text, YR_CLUSTER_TEXT_MAX, "http://127.0.%d.%d:%u",
+    (void)snprintf(text, YR_CLUSTER_TEXT_MAX, "%s://127.0.%d.%d:%u", cluster->scheme,
                    cluster->is_isolated ? road : 0, cluster->is_isolated ? member : 1,
                    (unsigned)cluster->ports[member - 1]);
 }
@@ -94,7 +95,7 @@ static yurpc_status start_member(yr_cluster *cluster, const char *version, int m
     (void)snprintf(text[1], size, "--listen-peer-urls=http://%s:%u", host,
                    (unsigned)cluster->peer_ports[member - 1]);
     (void)snprintf(text[2], size, "--initial-advertise-peer-urls=%s", url);
-    (void)snprintf(text[3], size, "--listen-client-urls=http://%s:%u", host,
+    (void)snprintf(text[3], size, "--listen-client-urls=%s://%s:%u", cluster->scheme, host,
                    (unsigned)cluster->ports[member - 1]);
     yr_cluster_endpoint(cluster, 0, member, url);
     (void)snprintf(text[4], size, "--advertise-client-urls=%s", url);
@@ -154,27 +155,28 @@ static void stop_all(yr_cluster *cluster)
     }
 }
 
-yurpc_status yr_cluster_start(const char *version, int count, const char *const *arguments,
+yurpc_status yr_cluster_start(const char *version, const yr_cluster_options *options,
                               yr_cluster **ret_cluster)
 {
     yr_cluster *cluster = calloc(1, sizeof *cluster);
     if (cluster == NULL) {
         return YURPC_NO_MEMORY;
     }
-    cluster->count = count;
+    cluster->count = options->count;
+    cluster->scheme = options->is_tls ? "https" : "http";
     cluster->is_isolated = yr_net_is_inside();
     yurpc_status status = yr_scratch_init(&cluster->scratch, "yurpc-cluster.");
     if (status == YURPC_OK) {
-        status = start_all(cluster, version, arguments);
+        status = start_all(cluster, version, options->arguments);
     }
     /* Somebody else may take a port that was just free. */
     for (int i = 1; i < START_TRIES && status == YURPC_UNAVAILABLE; i++) {
         stop_all(cluster);
-        status = start_all(cluster, version, arguments);
+        status = start_all(cluster, version, options->arguments);
     }
     if (status != YURPC_OK) {
         (void)fprintf(stderr, "no cluster: %s\n", yurpc_status_text(status));
-        for (int i = 0; i < count && cluster->members[i] != NULL; i++) {
+        for (int i = 0; i < cluster->count && cluster->members[i] != NULL; i++) {
             yr_engine_print_log(cluster->members[i]);
         }
         yr_cluster_free(cluster);

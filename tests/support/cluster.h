@@ -14,9 +14,15 @@ enum { YR_CLUSTER_MEMBERS = 3, YR_CLUSTER_TEXT_MAX = 160 };
 
 typedef struct yr_cluster yr_cluster;
 
-/* Start @p count (1 or 3) members and wait until all serve; @p arguments for each, or NULL. */
-YURPC_NODISCARD yurpc_status yr_cluster_start(const char *version, int count,
-                                              const char *const *arguments,
+typedef struct yr_cluster_options {
+    int count;                    /* of members: 1 or 3 */
+    const char *const *arguments; /* for the command line of each, or NULL */
+    bool is_tls;                  /* for clients; the arguments name the files */
+} yr_cluster_options;
+
+/* Start all members and wait until they serve. */
+YURPC_NODISCARD yurpc_status yr_cluster_start(const char *version,
+                                              const yr_cluster_options *options,
                                               yr_cluster **ret_cluster);
 void yr_cluster_free(yr_cluster *cluster);
 
