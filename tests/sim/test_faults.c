@@ -386,7 +386,7 @@ static void a_service_of_ten_thousand_is_listed_in_time(void **state)
 static void a_list_that_is_too_large_for_one_message_comes_in_smaller_pages(void **state)
 {
     (void)state;
-    enum { JUNK = 70, JUNK_LEN = 1024 * 1024, REQUESTS = 20 };
+    enum { JUNK = 100, JUNK_LEN = 1024 * 1024, REQUESTS = 20 };
     static char junk[JUNK_LEN + 1];
     stage scene = set(1, 1);
     memset(junk, 'x', JUNK_LEN);
