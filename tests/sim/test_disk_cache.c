@@ -261,6 +261,7 @@ static void one_dead_member_is_no_reason_for_an_old_list(void **state)
         assert_true(yr_view_becomes(view, "10.0.0.1:1 ", SOON_MS));
         yr_process_close(view->process);
         yr_sim_set_refusing(fleet->etcd_host, true);
+        yr_sim_set_latency(fleet->sim, 30, 40); /* the other is far away */
         yr_process *second = yr_fleet_start(fleet, "second");
         view = yr_process_follow(second, SERVICE);
         assert_true(yr_view_becomes(view, "10.0.0.1:1 ", SOON_MS));
