@@ -210,13 +210,15 @@ typedef struct yr_work yr_work;
 
 /* Embedded in its owner, who keeps it alive until done ran. */
 struct yr_work {
-    void (*run)(void *context);  /* on a thread for that; in the simulated world on the loop */
+    void (*run)(void *context);  /* on the io's worker; in the simulated world on the loop */
     void (*done)(void *context); /* on the loop, always, exactly once */
     void *context;
-    yr_task task;    /* the implementation's */
-    void *internals; /* the implementation's */
+    yr_io *io; /* the implementation's, as all below */
+    yr_task run_task;
+    yr_task done_task;
 };
 
+/* One after the other: work that hangs holds up what is begun later. */
 YURPC_NODISCARD yurpc_status yr_io_work(yr_io *io, yr_work *work);
 
 #endif /* YR_NET_IO_H */

@@ -331,17 +331,17 @@ static void finish_work(void *context)
 static void do_work(void *context)
 {
     yr_work *work = context;
-    yr_io *io = work->internals;
+    yr_io *io = work->io;
     work->run(work->context);
-    yr_task_init(&work->task, finish_work, work);
-    (void)yr_io_post(io, &work->task); /* is not posted: it has just run */
+    yr_task_init(&work->run_task, finish_work, work);
+    (void)yr_io_post(io, &work->run_task); /* is not posted: it has just run */
 }
 
 static yurpc_status begin_work(yr_io *io, yr_work *work)
 {
-    work->internals = io;
-    yr_task_init(&work->task, do_work, work);
-    (void)yr_io_post(io, &work->task);
+    work->io = io;
+    yr_task_init(&work->run_task, do_work, work);
+    (void)yr_io_post(io, &work->run_task);
     return YURPC_OK;
 }
 

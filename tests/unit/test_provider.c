@@ -106,6 +106,7 @@ static void begin(scene *now)
     now->core.io = yr_sim_host_io(yr_sim_host_new(now->sim, "host"));
     now->core.ops = &ops;
     now->core.timeout_ms = 1000;
+    now->core.ttl_ms = 30000;
     now->core.reconcile_ms = 300000;
     yr_provider_init(&now->provider, &now->core);
 }

@@ -6,8 +6,8 @@
 #include "net/uv/clock.h"
 #include "net/uv/uv_resume.h"
 #include "net/uv/uv_tls_stream.h"
-#include "net/uv/uv_work.h"
 #include "net/uv/uv_world.h"
+#include "net/worker.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -273,12 +273,14 @@ void yr_uv_io_free(yr_io *io)
     }
     yr_uv_io *self = yr_uv_io_of(io);
     YR_ASSERT(!self->is_in_turn && self->open_count == 0);
-    /* Answers are on their way, no thread is left resolving; work takes as long as it takes. */
-    while (self->answers_due > 0 || self->works_due > 0) {
+    while (self->works_due > 0) { /* it takes as long as it takes */
+        yr_uv_io_run(io, true);
+    }
+    yr_worker_join(self->worker);
+    while (self->answers_due > 0) { /* they are on their way: no thread is left resolving */
         uv_run(self->loop, UV_RUN_ONCE);
     }
     yr_uv_resume_free(self->resume);
-    yr_uv_worker_free(self->worker);
     uv_close((uv_handle_t *)&self->async, NULL);
     uv_close((uv_handle_t *)&self->timer, NULL);
     close_loop(self->loop);

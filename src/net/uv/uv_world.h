@@ -23,20 +23,21 @@ typedef struct yr_uv_grave {
 } yr_uv_grave;
 
 struct yr_uv_resume;
+struct yr_worker;
 
 typedef struct yr_uv_io {
     yr_io io;
     uv_loop_t *loop; /* apart, because even asking it for the time changes it */
     struct yr_uv_resume *resume;
-    uv_timer_t timer; /* due with the earliest of io.timers */
-    uv_async_t async; /* a task was posted */
+    struct yr_worker *worker; /* NULL: no work was there yet */
+    size_t works_due;         /* blocking work that was begun and whose end was not told */
+    uv_timer_t timer;         /* due with the earliest of io.timers */
+    uv_async_t async;         /* a task was posted */
     bool is_in_turn;
-    yr_list unsent;              /* streams with something to send at the end of the turn */
-    yr_list graves;              /* see above */
-    size_t answers_due;          /* of lookups: the loop cannot end before they came */
-    size_t works_due;            /* blocking work that was begun and whose end was not told */
-    struct yr_uv_worker *worker; /* NULL: none was begun yet */
-    size_t open_count;           /* streams, listeners and watches that were not closed */
+    yr_list unsent;     /* streams with something to send at the end of the turn */
+    yr_list graves;     /* see above */
+    size_t answers_due; /* of lookups: the loop cannot end before they came */
+    size_t open_count;  /* streams, listeners and watches that were not closed */
     char read_buffer[YR_UV_READ_MAX];
 } yr_uv_io;
 
@@ -51,7 +52,7 @@ void yr_uv_bury(yr_uv_io *io, yr_uv_grave *grave, void *memory);
 /* The status for an error number of the system or of libuv. */
 yurpc_status yr_uv_status(int uv_error);
 
-/* Our threads inherit the mask: none of them shall run the host's signal handlers. */
+/* A thread inherits the signal mask: none of ours shall run the host's signal handlers. */
 void yr_uv_block_signals(sigset_t *ret_before);
 void yr_uv_restore_signals(const sigset_t *before);
 

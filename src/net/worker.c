@@ -1,0 +1,127 @@
+#include "net/worker.h"
+
+#include "base/assert.h"
+#include "base/mem.h"
+#include "net/post.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <semaphore.h>
+#include <signal.h>
+
+struct yr_worker {
+    pthread_t thread;
+    yr_post posts;
+    sem_t wake;
+    yr_task end; /* the last task */
+    bool is_ending;
+    bool is_joined; /* who joins it frees it */
+};
+
+static void on_end(void *context)
+{
+    yr_worker *worker = context;
+    worker->is_ending = true;
+}
+
+static void worker_free(yr_worker *worker)
+{
+    yr_post_deinit(&worker->posts);
+    if (sem_destroy(&worker->wake) != 0) {
+        /* Nobody waits on it any more. */
+    }
+    yr_free(worker);
+}
+
+static void *run(void *context)
+{
+    yr_worker *worker = context;
+    while (!worker->is_ending) {
+        while (sem_wait(&worker->wake) != 0 && errno == EINTR) {
+            /* A signal meant for the host. */
+        }
+        yr_task *task = NULL;
+        while ((task = yr_post_take_first(&worker->posts)) != NULL) {
+            task->fn(task->context);
+        }
+    }
+    if (!worker->is_joined) {
+        worker_free(worker);
+    }
+    return NULL;
+}
+
+/* The host's signals are not for us: the thread begins with all of them blocked. */
+static bool start_thread(yr_worker *worker)
+{
+    sigset_t all;
+    sigset_t before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    bool is_started = pthread_create(&worker->thread, NULL, run, worker) == 0;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return is_started;
+}
+
+yurpc_status yr_worker_new(yr_worker **ret_worker)
+{
+    yr_worker *worker = yr_calloc(1, sizeof *worker);
+    if (worker == NULL) {
+        return YURPC_NO_MEMORY;
+    }
+    yr_task_init(&worker->end, on_end, worker);
+    yurpc_status status = yr_post_init(&worker->posts);
+    if (status != YURPC_OK) {
+        yr_free(worker);
+        return status;
+    }
+    if (sem_init(&worker->wake, 0, 0) != 0 || !start_thread(worker)) {
+        worker_free(worker);
+        return YURPC_IO;
+    }
+    *ret_worker = worker;
+    return YURPC_OK;
+}
+
+void yr_worker_end(yr_worker *worker)
+{
+    int failed = pthread_detach(worker->thread);
+    YR_ASSERT(failed == 0);
+    bool is_posted = yr_worker_post(worker, &worker->end);
+    YR_ASSERT(is_posted);
+}
+
+void yr_worker_join(yr_worker *worker)
+{
+    if (worker == NULL) {
+        return;
+    }
+    worker->is_joined = true;
+    bool is_posted = yr_worker_post(worker, &worker->end);
+    YR_ASSERT(is_posted);
+    int failed = pthread_join(worker->thread, NULL);
+    YR_ASSERT(failed == 0);
+    worker_free(worker);
+}
+
+bool yr_worker_post(yr_worker *worker, yr_task *task)
+{
+    bool was_empty = false;
+    if (!yr_post_append(&worker->posts, task, &was_empty)) {
+        return false;
+    }
+    if (was_empty && sem_post(&worker->wake) != 0) {
+        /* Only past SEM_VALUE_MAX, and then it is awake. */
+    }
+    return true;
+}
+
+bool yr_worker_unpost(yr_worker *worker, yr_task *task)
+{
+    return yr_post_remove(&worker->posts, task);
+}
+
+bool yr_worker_is_current(const yr_worker *worker)
+{
+    return pthread_equal(worker->thread, pthread_self()) != 0;
+}
