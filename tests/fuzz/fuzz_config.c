@@ -2,6 +2,7 @@
  * An application.properties with anything in it: the settings are within their limits, and
  * what is said about a wrong one is one line.
  */
+#include "base/properties.h"
 #include "base/utf8.h"
 #include "fuzz.h"
 #include "registry/config.h"
@@ -41,6 +42,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         (void)unsetenv("YURPC_CONFIG");
         fd = memfd_create("properties", MFD_CLOEXEC);
         (void)snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+        yr_properties *none = NULL;
+        require(yr_properties_load("/nowhere", &none, NULL) == YURPC_IO);
+        require(yr_properties_load("/", &none, NULL) == YURPC_IO);
     }
     require(ftruncate(fd, 0) == 0 && pwrite(fd, data, size, 0) == (ssize_t)size);
     yurpc_registry_config given = YURPC_REGISTRY_CONFIG_INIT;

@@ -140,8 +140,12 @@ static yurpc_status decode(unsigned kind, yurpc_bytes message, digest *d)
     yurpc_status status = decoders[kind](message, &reply);
     require((status == YURPC_OK) == (reply != NULL));
     if (reply != NULL) {
+        bool is_detached = false;
         check_size(&reply->arena, message);
         add_reply(d, &reply->reply, false);
+        require(yr_reply_header(&reply->reply).revision == reply->reply.revision);
+        reply->ret_detached = &is_detached;
+        require(yr_reply_detach(&reply->reply) == &reply->reply && is_detached);
     }
     yr_reply_free(reply);
     return status;

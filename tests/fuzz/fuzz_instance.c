@@ -3,6 +3,7 @@
  * accepts, and what was read must be the same when written and read again.
  */
 #include "base/bytes.h"
+#include "base/mem.h"
 #include "registry/instance.h"
 #include "registry/instance_value.h"
 
@@ -74,12 +75,54 @@ static void write_and_read_again(const yurpc_instance *instance)
     yr_buf_deinit(&value);
 }
 
+/* The key is a stranger's, too. */
+static void decode_under_any_key(yurpc_bytes value)
+{
+    yurpc_instance *instance = NULL;
+    size_t half = value.len / 2;
+    yurpc_status status = yr_instance_decode(
+        yr_bytes(value.data, half), yr_bytes_after(value, half),
+        yr_bytes_of_text("{\"serviceHost\":\"h\",\"servicePort\":1}"), 1, &instance, NULL);
+    require((status == YURPC_OK) == (instance != NULL));
+    yr_instance_unref(instance);
+}
+
+/* Each allocation fails in turn: nothing else does. */
+static void decode_without_memory(yurpc_bytes value)
+{
+    yurpc_status status = YURPC_NO_MEMORY;
+    for (long n = 0; status == YURPC_NO_MEMORY; n++) {
+        yurpc_instance *instance = NULL;
+        yr_mem_fail_after(n);
+        status = yr_instance_decode(yr_bytes_of_text(SERVICE), yr_bytes_of_text(NODE), value, 1,
+                                    &instance, NULL);
+        yr_mem_fail_after(-1);
+        yr_instance_unref(instance);
+    }
+}
+
+static void read_all(const yurpc_instance *instance)
+{
+    require(yurpc_instance_name(instance)[0] != '\0');
+    require(yurpc_instance_version(instance)[0] != '\0');
+    require(yurpc_instance_address(instance)[0] != '\0');
+    require(!yr_instance_is_mismatch(instance) || yurpc_instance_port(instance) > 0);
+    size_t count = yurpc_instance_metadata_count(instance);
+    require(yurpc_instance_metadata_at(instance, count).key == NULL);
+    yurpc_instance *suspect = yr_instance_new_suspect(instance);
+    require(suspect != NULL && yurpc_instance_metadata_count(suspect) == count);
+    yr_instance_unref(suspect);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     yurpc_bytes value = yr_bytes(data, size);
     compare_readers(value);
+    decode_without_memory(value);
+    decode_under_any_key(value);
     yurpc_instance *instance = decode(value);
     if (instance != NULL) {
+        read_all(instance);
         write_and_read_again(instance);
         yr_instance_unref(instance);
     }

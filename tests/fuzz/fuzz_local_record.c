@@ -5,6 +5,7 @@
  *
  * The input is rows and operations, one behind the other; see run().
  */
+#include "base/mem.h"
 #include "drivers/local/lease.h"
 #include "drivers/local/process.h"
 #include "drivers/local/seal.h"
@@ -20,7 +21,7 @@ enum { STEPS_MAX = 64, ID = 77 };
 
 static int64_t fuzz_integer(fuzz_input *in)
 {
-    static const int64_t special[] = {0, 1, -1, INT64_MAX, INT64_MIN, INT64_MAX / 2, ID, 9};
+    static const int64_t special[] = {0, 1, -1, INT64_MAX, INT64_MIN, INT64_MAX / 2, ID, 1023};
     uint8_t choice = fuzz_byte(in);
     return choice < 128 ? special[choice % 8] : (int64_t)fuzz_number(in, 2);
 }
@@ -87,6 +88,19 @@ static void put_sealed(yr_local_store *store, fuzz_input *in)
     sqlite3_clear_bindings(statement);
 }
 
+/* A state that is right, whatever it says. */
+static void put_state(yr_local_store *store, fuzz_input *in)
+{
+    int64_t revision = fuzz_integer(in);
+    int64_t horizon = fuzz_integer(in);
+    sqlite3_stmt *statement = yr_local_store_statement(store, YR_LOCAL_SQL_STATE_PUT);
+    sqlite3_bind_int64(statement, 1, revision);
+    sqlite3_bind_int64(statement, 2, horizon);
+    sqlite3_bind_int64(statement, 3, yr_local_seal_state(revision, horizon));
+    (void)sqlite3_step(statement);
+    sqlite3_reset(statement);
+}
+
 /* ---- What the driver does ---- */
 
 static void check_facts(yr_local_facts *facts, bool is_list)
@@ -104,13 +118,30 @@ static void look(yr_local_store *store, fuzz_input *in)
 {
     yr_local_state state;
     yr_local_facts facts;
+    static const int64_t dead[] = {1, 5, ID};
+    yr_local_key first;
+    yr_local_key last;
+    require(yr_local_key_make(yr_bytes("a", 1), yr_bytes("a", 1), &first, NULL) == YURPC_OK);
+    require(yr_local_key_make(yr_bytes("y", 1), yr_bytes("z", 1), &last, NULL) == YURPC_OK);
     const yr_local_span all = {.first = NULL};
+    const yr_local_span some = {
+        .first = &first, .last = &last, .dead = dead, .dead_count = sizeof dead / sizeof *dead};
     bool is_gap = false;
     yr_local_facts_init(&facts);
     require(yr_local_store_begin(store, false, NULL) == YURPC_OK);
     require(yr_local_state_get(store, &state, NULL) == YURPC_OK);
     require(yr_local_record_list(store, &all, &facts, NULL) == YURPC_OK);
     check_facts(&facts, true);
+    size_t count = facts.count;
+    yr_local_facts_deinit(&facts);
+    yr_local_facts_init(&facts);
+    yr_mem_fail_after(0);
+    yurpc_status status = yr_local_record_list(store, &all, &facts, NULL);
+    yr_mem_fail_after(-1);
+    require(status == (count > 0 ? YURPC_NO_MEMORY : YURPC_OK));
+    yr_local_facts_clear(&facts);
+    require(yr_local_record_list(store, &some, &facts, NULL) == YURPC_OK);
+    require(facts.count <= count);
     yr_local_facts_clear(&facts);
     int64_t since = fuzz_integer(in);
     require(yr_local_record_changes(store, &state, since, &facts, &is_gap, NULL) == YURPC_OK);
@@ -169,7 +200,11 @@ static void run(yr_local_store *store, fuzz_input *in)
             put_any(store, YR_LOCAL_SQL_SESSION_PUT, in);
             break;
         case 3:
-            put_any(store, YR_LOCAL_SQL_STATE_PUT, in);
+            if (fuzz_byte(in) % 2 == 0) {
+                put_any(store, YR_LOCAL_SQL_STATE_PUT, in);
+            } else {
+                put_state(store, in);
+            }
             break;
         case 4:
             put_sealed(store, in);

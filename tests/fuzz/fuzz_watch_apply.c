@@ -107,6 +107,13 @@ static void end_revision(world *w)
 {
     yurpc_etcd_changes changes = {.count = 0};
     end_message(w);
+    require(!yr_watch_parts_is_empty(&w->parts));
+    if (w->parts.first != w->parts.last) {
+        yr_mem_fail_after(0);
+        yurpc_status status = yr_watch_parts_join(&w->parts, w->next_revision, &changes);
+        yr_mem_fail_after(-1);
+        require(status == YURPC_NO_MEMORY && changes.count == 0);
+    }
     require(yr_watch_parts_join(&w->parts, w->next_revision, &changes) == YURPC_OK);
     size_t told = 0;
     for (size_t i = 0; i < w->arrived_count; i++) {
@@ -208,8 +215,9 @@ static void model_settle(world *w)
         bool is_old =
             before[i].is_there && !w->batch.is_list && is->revision < before[i].revision;
         bool is_same = before[i].is_there && is_put && is->value == before[i].value;
-        if (is_put && (is_old || is_same)) {
-            continue; /* what is published keeps its revision, too */
+        bool is_renewed = w->batch.is_list && is->revision < before[i].revision;
+        if (is_put && (is_old || (is_same && !is_renewed))) {
+            continue; /* what is published keeps its revision, unless a list has a lower one */
         }
         *node = (model_node){is_put, is->value, is->revision};
     }
