@@ -1,9 +1,10 @@
 """yurpc watch."""
 import json
+import pathlib
 import signal
 import subprocess
 
-from harness import SLOWNESS, load, main, on_each_etcd, on_each_registry, on_local
+from harness import SLOWNESS, free_port, load, main, on_each_etcd, on_each_registry, on_local
 
 SECOND = 1 * SLOWNESS
 
@@ -111,6 +112,44 @@ class WatchEtcd:
             self.put_java("10.0.0.5", 8080)
         self.registry.delete(f"/rpc/{self.service}/10.0.0.6:8080")
         self.assert_changes(consumer, "down 10.0.0.6:8080")
+
+    def put_three(self):
+        """Three instances under one lease, where nobody listens: the addresses and the lease."""
+        lease = self.registry.grant(30)
+        addresses = sorted(f"127.0.0.1:{free_port()}" for _ in range(3))
+        for address in addresses:
+            host, port = address.split(":")
+            self.registry.put(f"/rpc/{self.service}/{address}", self.value(host, port), lease)
+        return addresses, lease
+
+    def test_most_instances_that_vanish_at_once_are_suspect_until_their_hosts_refuse(self):
+        addresses, lease = self.put_three()
+        consumer = self.start("watch", self.service)
+        self.assert_changes(consumer, *("up " + address for address in addresses))
+        self.registry.revoke(lease)
+        self.assert_changes(consumer, *(f"changed {address} suspect" for address in addresses))
+        self.assertEqual({consumer.line() for _ in addresses},
+                         {"down " + address for address in addresses})
+
+    def test_a_suspect_says_so_in_json(self):
+        _, lease = self.put_three()
+        consumer = self.start("watch", self.service, "-o", "json")
+        for mark in (False, True):
+            for _ in range(3):
+                event = json.loads(consumer.line())
+                self.assertEqual(event["event"], "changed" if mark else "up")
+                self.assertEqual(event["instance"].get("suspect", False), mark)
+            if not mark:
+                self.registry.revoke(lease)
+
+    def test_without_protection_they_are_down_at_once(self):
+        addresses, lease = self.put_three()
+        file = pathlib.Path(self.directory, "unprotected.properties")
+        file.write_text("rpc.registryConfig.protection=false\n")
+        consumer = self.start("watch", self.service, "-c", str(file))
+        self.assert_changes(consumer, *("up " + address for address in addresses))
+        self.registry.revoke(lease)
+        self.assert_changes(consumer, *("down " + address for address in addresses))
 
     def test_a_broken_value_hides_none_of_the_good_ones(self):
         poison = ["", "[]", "null", "{", "\x00\x01", '{"servicePort":"abc"}',
