@@ -121,6 +121,7 @@ static void begin(yr_play *play)
         yr_fleet_add_member(fleet);
     }
     yr_sim_set_splitting(fleet->sim, yr_play_draw(play, 2) == 0);
+    yr_ports_init(&play->ports, fleet->sim, (yr_ports_kind)(play->schedule->seed % 4));
     for (size_t i = 0; i < YR_PLAY_PROCESSES; i++) {
         yr_play_start(play, i);
     }
@@ -402,6 +403,7 @@ yr_verdict yr_play_run(const yr_schedule *schedule, const yr_play_options *optio
     }
     close_all(&play);
     yr_checker_deinit(&play.checker);
+    yr_ports_deinit(&play.ports);
     yr_fleet_free(play.fleet);
     play.checker.fleet = NULL;
     if (given->is_counting) {

@@ -9,6 +9,7 @@
 #define YR_TESTS_SIM_SCHEDULES_PLAY_H
 
 #include "fake/conditions.h"
+#include "sim/ports.h"
 #include "sim/schedules/checker.h"
 #include "sim/schedules/schedule.h"
 
@@ -30,6 +31,7 @@ typedef struct yr_play {
     const yr_schedule *schedule;
     bool is_loud;
     yr_fleet *fleet;
+    yr_ports ports; /* what suspects' hosts do: a quarter of the seeds each */
     yr_process *processes[YR_PLAY_PROCESSES]; /* providers, then consumers */
     yr_sim_load bases[YR_PLAY_PROCESSES];     /* what each had open before it wanted anything */
     yr_witness witness;
