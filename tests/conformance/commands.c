@@ -56,6 +56,8 @@ static const method methods[] = {
      &etcdserverpb__lease_leases_response__descriptor},
     {"Watch/Watch", &etcdserverpb__watch_request__descriptor,
      &etcdserverpb__watch_response__descriptor},
+    {"Maintenance/Alarm", &etcdserverpb__alarm_request__descriptor,
+     &etcdserverpb__alarm_response__descriptor},
     {"Auth/Authenticate", &etcdserverpb__authenticate_request__descriptor,
      &etcdserverpb__authenticate_response__descriptor},
     {"Auth/AuthEnable", &etcdserverpb__auth_enable_request__descriptor,

@@ -36,6 +36,29 @@ static void answer_status(yr_fake_turn *turn)
     yr_fake_turn_answer(turn, &response.base);
 }
 
+/* Only NOSPACE, and only of the whole (member id 0). */
+static void answer_alarm(yr_fake_turn *turn)
+{
+    const Etcdserverpb__AlarmRequest *request = (const void *)turn->request;
+    yr_fake_etcd *fake = turn->fake;
+    Etcdserverpb__AlarmMember member = ETCDSERVERPB__ALARM_MEMBER__INIT;
+    Etcdserverpb__AlarmMember *members[] = {&member};
+    Etcdserverpb__AlarmResponse response = ETCDSERVERPB__ALARM_RESPONSE__INIT;
+    bool was_full = fake->is_full;
+    bool is_named = request->alarm == ETCDSERVERPB__ALARM_TYPE__NOSPACE;
+    if (is_named && request->action == ETCDSERVERPB__ALARM_REQUEST__ALARM_ACTION__ACTIVATE) {
+        fake->is_full = true;
+    }
+    if (is_named && request->action == ETCDSERVERPB__ALARM_REQUEST__ALARM_ACTION__DEACTIVATE) {
+        fake->is_full = false;
+    }
+    member.alarm = ETCDSERVERPB__ALARM_TYPE__NOSPACE;
+    response.header = fake->options.is_34 ? NULL : yr_fake_turn_header(turn);
+    response.alarms = members;
+    response.n_alarms = was_full || fake->is_full;
+    yr_fake_turn_answer(turn, &response.base);
+}
+
 #define PACKAGE "/etcdserverpb."
 
 static const method methods[] = {
@@ -60,6 +83,8 @@ static const method methods[] = {
     {PACKAGE "Lease/LeaseLeases", "LeaseLeases",
      &etcdserverpb__lease_leases_request__descriptor, yr_fake_lease_service_leases, true},
     {PACKAGE "Watch/Watch", "Watch", &etcdserverpb__watch_request__descriptor, NULL, false},
+    {PACKAGE "Maintenance/Alarm", "Alarm", &etcdserverpb__alarm_request__descriptor,
+     answer_alarm, true},
     {PACKAGE "Maintenance/Status", "Status", &etcdserverpb__status_request__descriptor,
      answer_status, true},
     {PACKAGE "Auth/Authenticate", "Authenticate",
