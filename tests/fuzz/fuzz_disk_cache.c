@@ -2,8 +2,9 @@
  * The file of a list on disk. What is believed is sealed, is of the right registry and service,
  * and says the same when it is written and read again.
  *
- * The first byte: even, the rest is the whole file; odd, the rest is what follows the head of
- * one that is sealed for it, as somebody would make one up.
+ * The first byte: bit 0 off, the rest is the whole file; on, the rest is what follows the head
+ * of one that is sealed for it, as somebody would make one up. Bit 1: the next byte is how many
+ * allocations succeed.
  */
 #include "base/mem.h"
 #include "fuzz.h"
@@ -81,31 +82,67 @@ static yr_buf make_up(fuzz_input *in)
     return file;
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+/* Without memory it is neither read nor written by half. */
+static void run_short(yurpc_bytes file, long allocations)
 {
-    fuzz_input in = {data, size};
-    yr_buf made;
+    yr_batch batch;
+    yr_batch_init(&batch);
+    yr_mem_fail_after(allocations);
+    yurpc_status status = yr_cache_decode(&key, file, &batch, NULL);
+    yr_mem_fail_after(-1);
+    require(status == YURPC_OK || status == YURPC_INVALID || status == YURPC_NO_MEMORY);
+    require(status == YURPC_OK || batch.count == 0);
+    yr_batch_deinit(&batch);
+}
+
+static void write_short(yr_batch *batch, long allocations)
+{
+    yurpc_snapshot *snapshot = snapshot_of(batch);
+    yr_buf file;
+    yr_buf_init(&file, YR_CACHE_LEN_MAX);
+    yr_mem_fail_after(allocations);
+    yurpc_status status = yr_cache_encode(&key, snapshot, &file);
+    yr_mem_fail_after(-1);
+    require(status == YURPC_OK || (status == YURPC_NO_MEMORY && file.len == 0));
+    yr_buf_deinit(&file);
+    yr_snapshot_unref(snapshot);
+}
+
+static void run(yurpc_bytes file, long allocations)
+{
     yr_batch batch;
     yurpc_error *error = NULL;
-    yr_buf_init(&made, YR_CACHE_LEN_MAX);
     yr_batch_init(&batch);
-    yurpc_bytes file;
-    if (fuzz_byte(&in) % 2 == 0) {
-        file = fuzz_piece(&in, in.left);
-    } else {
-        made = make_up(&in);
-        file = yr_bytes(made.data, made.len);
-    }
     yurpc_status status = yr_cache_decode(&key, file, &batch, &error);
     require(status == YURPC_OK || status == YURPC_INVALID);
     require((status == YURPC_OK) == (error == NULL) && batch.is_list == (status == YURPC_OK));
     if (status == YURPC_OK) {
         write_and_read_again(&batch);
+        write_short(&batch, allocations);
     } else {
         require(batch.count == 0);
     }
     yurpc_error_free(error);
     yr_batch_deinit(&batch);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    enum { MADE_UP = 1, SHORT = 2 };
+    fuzz_input in = {data, size};
+    yr_buf made;
+    yr_buf_init(&made, YR_CACHE_LEN_MAX);
+    uint8_t kind = fuzz_byte(&in);
+    long allocations = (kind & SHORT) != 0 ? fuzz_byte(&in) : -1;
+    yurpc_bytes file = yr_bytes(in.at, in.left);
+    if ((kind & MADE_UP) != 0) {
+        made = make_up(&in);
+        file = yr_bytes(made.data, made.len);
+    }
+    run(file, allocations);
+    if (allocations >= 0) {
+        run_short(file, allocations);
+    }
     yr_buf_deinit(&made);
     return 0;
 }
