@@ -93,6 +93,8 @@ yr_process *yr_fleet_start(yr_fleet *fleet, const char *name)
     yr_io *io = yr_sim_host_io(process->host);
     yr_config config = {.registry = driver_name,
                         .address = fleet->address,
+                        .username = fleet->username,
+                        .password = fleet->password,
                         .cache_dir = fleet->cache_dir,
                         .timeout_ms = YR_FLEET_TIMEOUT_MS,
                         .ttl_ms = YR_FLEET_TTL_MS,

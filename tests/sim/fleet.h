@@ -107,6 +107,8 @@ struct yr_fleet {
     size_t other_count;
     yr_fake_etcd *etcd;
     char address[256];
+    char *username; /* of processes started from now on; NULL: none */
+    char *password;
     char *cache_dir; /* of processes started from now on; NULL: none. The test's */
     yr_process *processes[YR_FLEET_PROCESSES_MAX];
     size_t process_count;

@@ -17,10 +17,10 @@
 #include "net/io.h"
 
 enum {
-    YR_SIM_HOSTS_MAX = 256,         /* of one sim, dead ones included */
-    YR_SIM_EVENTS_MAX = 100 * 1000, /* at one instant: more is a busy loop, and asserts */
-    YR_SIM_WINDOW = 256 * 1024,     /* bytes under way in one direction of a stream */
-    YR_SIM_SEGMENT_MAX = 64 * 1024, /* bytes of one on_data */
+    YR_SIM_HOSTS_MAX = 256,          /* of one sim, dead ones included */
+    YR_SIM_EVENTS_MAX = 1000 * 1000, /* at one instant: more is a busy loop, and asserts */
+    YR_SIM_WINDOW = 256 * 1024,      /* bytes under way in one direction of a stream */
+    YR_SIM_SEGMENT_MAX = 64 * 1024,  /* bytes of one on_data */
 };
 
 typedef struct yr_sim yr_sim;

@@ -36,6 +36,9 @@ const yr_action_kind yr_action_kinds[] = {
     {"poison", yr_act_poison, {2, 0, 0}},
     {"delay-watches", yr_act_delay_watches, {3, 0, 0}},
     {"spoil-request", yr_act_spoil_request, {10, 0, 0}},
+    {"expire-tokens", yr_act_expire_tokens, {3, 0, 0}},
+    {"change-users", yr_act_change_users, {3, 0, 0}},
+    {"forbid", yr_act_forbid, {1, 0, 0}},
     {"begin-condition", yr_act_begin_condition, {10, 0, 0}},
     {"end-condition", yr_act_end_condition, {8, 0, 0}},
 };

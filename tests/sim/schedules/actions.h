@@ -69,6 +69,9 @@ void yr_act_beat_as_java(yr_play *play);
 void yr_act_poison(yr_play *play);
 void yr_act_delay_watches(yr_play *play);
 void yr_act_spoil_request(yr_play *play);
+void yr_act_expire_tokens(yr_play *play);
+void yr_act_change_users(yr_play *play);
+void yr_act_forbid(yr_play *play);
 void yr_act_begin_condition(yr_play *play);
 void yr_act_end_condition(yr_play *play);
 

@@ -204,6 +204,29 @@ void yr_act_spoil_request(yr_play *play)
     add_rule(play, &rule);
 }
 
+/* ---- Users, where there are any ---- */
+
+void yr_act_expire_tokens(yr_play *play)
+{
+    if (play->has_users) {
+        yr_fake_auth_expire_tokens(play->fleet->etcd);
+    }
+}
+
+/* Of others: but a JWT is of a state of all users. */
+void yr_act_change_users(yr_play *play)
+{
+    if (play->has_users) {
+        yr_fake_auth_set_user(play->fleet->etcd, "somebody", "else");
+    }
+}
+
+/* Until somebody sets it right. */
+void yr_act_forbid(yr_play *play)
+{
+    yr_play_set_users(play, yr_play_draw(play, 2) == 0);
+}
+
 /* ---- Conditions: all that the fake knows to be wrong for a while ---- */
 
 void yr_act_begin_condition(yr_play *play)

@@ -9,7 +9,7 @@
 #include <string.h>
 
 enum {
-    FAULTY_REQUESTS_PER_S = 10, /* while each of them fails: there is a backoff */
+    FAULTY_REQUESTS_PER_S = 20, /* while each of them fails: there is a backoff */
     REQUESTS_PER_S = 2,         /* of one client, on average */
     CONNECTS_PER_S = 8, /* to an endpoint: the backoff is a tenth of what it is in life */
     STREAMS_MAX = 1,    /* of an idle process: its connection */

@@ -14,9 +14,11 @@ enum {
     TERM_MS = YR_FLEET_TTL_MS + 1000, /* who is dead is removed within this time */
     FAREWELL_MS = 1000,               /* who says goodbye, within this */
     LIST_MS = YR_FLEET_RECONCILE_MS * 6 / 5 + 1000, /* when the periodic list comes at last */
-    FOREVER_MS = 60000,
+    FOREVER_MS = 200000,
     BEGIN_MS = 1000,
     QUIET_MS = 20000,
+    TOKEN_MIN_MS = 5000,
+    TOKEN_MS = 60000,
     CALM_MS = 2 * YR_PLAY_RECOVERY_MS, /* a wait in which it has to become quiet */
 };
 
@@ -106,6 +108,50 @@ void yr_play_start(yr_play *play, size_t which)
     play->processes[which] = process;
 }
 
+static char user[] = "clients";
+static char password[] = "secret";
+
+void yr_play_set_users(yr_play *play, bool is_forbidden)
+{
+    yr_fake_etcd *etcd = play->fleet->etcd;
+    if (!play->has_users) {
+        return;
+    }
+    yr_fake_auth_set_user(etcd, user, password);
+    if (is_forbidden) {
+        yr_fake_auth_forbid(etcd, user);
+    } else {
+        yr_fake_auth_permit(etcd, user, "/rpc/");
+    }
+    yr_fake_auth_enable(etcd);
+}
+
+/* In one of four schedules the registry has users … */
+static void add_users(yr_play *play)
+{
+    yr_fake_etcd *etcd = play->fleet->etcd;
+    play->has_users = true;
+    yr_fake_auth_options_of(etcd)->is_jwt = yr_play_draw(play, 2) == 0;
+    yr_fake_auth_options_of(etcd)->says_denied = yr_play_draw(play, 2) == 0;
+    yr_fake_auth_options_of(etcd)->guards_leases = yr_play_draw(play, 2) == 0;
+    yr_fake_auth_options_of(etcd)->token_ttl_ms =
+        TOKEN_MIN_MS + (int64_t)yr_play_draw(play, TOKEN_MS);
+    yr_play_set_users(play, false);
+    play->fleet->username = user;
+    play->fleet->password = password;
+}
+
+/* … in one of eight lists are kept on disk. */
+static void add_cache(yr_play *play)
+{
+    if (yr_scratch_init(&play->cache, "yurpc-schedule.") != YURPC_OK ||
+        snprintf(play->cache_dir, sizeof play->cache_dir, "%s/lists", play->cache.path) < 0) {
+        fprintf(stderr, "no place for lists on disk\n");
+        abort();
+    }
+    play->fleet->cache_dir = play->cache_dir;
+}
+
 static void begin(yr_play *play)
 {
     play->chance = ~play->schedule->seed;
@@ -119,6 +165,12 @@ static void begin(yr_play *play)
     yr_checker_init(&play->checker, fleet, &play->witness);
     for (uint64_t more = yr_play_draw(play, 3); more > 0; more--) {
         yr_fleet_add_member(fleet);
+    }
+    if (yr_play_draw(play, 4) == 0) {
+        add_users(play);
+    }
+    if (yr_play_draw(play, 8) == 0) {
+        add_cache(play);
     }
     yr_sim_set_splitting(fleet->sim, yr_play_draw(play, 2) == 0);
     yr_ports_init(&play->ports, fleet->sim, (yr_ports_kind)(play->schedule->seed % 4));
@@ -187,6 +239,11 @@ void yr_play_heal(yr_play *play)
     play->rules_added = 0;
     yr_fleet_heal(play->fleet);
     yr_sim_set_latency(play->fleet->sim, 1, 5);
+    if (play->has_users) {
+        yr_play_set_users(play, false);
+        yr_fake_auth_options_of(etcd)->token_ttl_ms = 0; /* from now on they stay good */
+        yr_fake_auth_expire_tokens(etcd);
+    }
     remove_permanent_keys(play);
 }
 
@@ -240,7 +297,8 @@ static int64_t longest_patience_ms(const yr_play *play)
 static bool recover(yr_play *play)
 {
     int64_t limit_ms = YR_PLAY_RECOVERY_MS + 2 * TERM_MS + longest_patience_ms(play) +
-                       (play->was_lied_to ? LIST_MS : 0);
+                       (play->was_lied_to ? LIST_MS : 0) +
+                       (play->has_users ? YR_AUTH_REFUSED_MAX_MS : 0);
     if (settle(play, limit_ms) == NULL) {
         return true;
     }
@@ -254,9 +312,12 @@ static bool recover(yr_play *play)
 bool yr_play_calm_down(yr_play *play)
 {
     yr_play_heal(play);
+    int64_t patience_end_ms = yr_sim_now_ms(play->fleet->sim) + longest_patience_ms(play);
     if (!recover(play)) {
         return false;
     }
+    int64_t left_ms = patience_end_ms - yr_sim_now_ms(play->fleet->sim);
+    yr_sim_run_for(play->fleet->sim, left_ms > 0 ? left_ms : 0);
     /* It may have been right only because leases had not expired yet: what the dead held goes
      * now, whoever waited for it comes, and who was cut off is back. */
     yr_sim_run_for(play->fleet->sim, TERM_MS + YR_PLAY_RECOVERY_MS);
@@ -411,5 +472,6 @@ yr_verdict yr_play_run(const yr_schedule *schedule, const yr_play_options *optio
         yr_checker_judge_blocks(&play.checker, yr_mem_blocks());
     }
     yr_witness_deinit(&play.witness);
+    yr_scratch_deinit(&play.cache);
     return play.checker.verdict;
 }

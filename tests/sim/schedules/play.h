@@ -8,10 +8,12 @@
 #ifndef YR_TESTS_SIM_SCHEDULES_PLAY_H
 #define YR_TESTS_SIM_SCHEDULES_PLAY_H
 
+#include "fake/auth.h"
 #include "fake/conditions.h"
 #include "sim/ports.h"
 #include "sim/schedules/checker.h"
 #include "sim/schedules/schedule.h"
+#include "support/scratch.h"
 
 enum {
     YR_PLAY_PROVIDERS = 3,
@@ -38,6 +40,9 @@ typedef struct yr_play {
     yr_checker checker;
     uint64_t chance; /* of the action that runs */
     size_t rules_added;
+    bool has_users;   /* the registry wants a user, and a token */
+    yr_scratch cache; /* where lists are kept on disk; empty: nowhere */
+    char cache_dir[160];
     bool is_stopped;  /* the registry */
     bool was_lied_to; /* the periodic list has to put it right */
 } yr_play;
@@ -63,6 +68,9 @@ uint64_t yr_play_draw(yr_play *play, uint64_t bound);
 
 /* Print what an action has chosen, when somebody listens. */
 void yr_play_remark(const yr_play *play, const char *text);
+
+/* Where the registry has users: all processes are one of them, who may do all, or nothing. */
+void yr_play_set_users(yr_play *play, bool is_forbidden);
 
 /* Everything is well again: the registry, the network, the processes. */
 void yr_play_heal(yr_play *play);

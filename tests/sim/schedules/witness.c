@@ -125,6 +125,12 @@ static bool is_same(const yr_deed *deed, const yurpc_instance *seen)
     return is_equal;
 }
 
+/* An instance from a disk has no revision: it may have been written at any. */
+static bool was_written(const yr_deed *deed, int64_t revision)
+{
+    return revision == 0 || deed->revision == revision;
+}
+
 bool yr_witness_find(const yr_witness *witness, const yr_sighting *seen, uint32_t epoch,
                      int64_t revision_min, uint32_t *ret_epoch)
 {
@@ -133,7 +139,7 @@ bool yr_witness_find(const yr_witness *witness, const yr_sighting *seen, uint32_
         const yr_deed *deed = &witness->deeds[i];
         bool is_too_old =
             deed->epoch < epoch || (deed->epoch == epoch && deed->revision < revision_min);
-        if (is_too_old || deed->revision != revision || !is_of(deed, seen)) {
+        if (is_too_old || !was_written(deed, revision) || !is_of(deed, seen)) {
             continue;
         }
         if (is_same(deed, seen->instance)) {
