@@ -123,6 +123,25 @@ static void a_certificate_signed_by_itself_is_refused_unless_it_is_the_ca_file(v
     yr_cert_deinit(&cert);
 }
 
+/* As in Go: whoever is named in the file is trusted for himself. */
+static void a_ca_in_the_middle_is_enough_as_ca_file(void **state)
+{
+    tls_world *w = *state;
+    yr_cert middle;
+    yr_cert cert;
+    yr_cert_init(&middle,
+                 &(yr_cert_options){.name = "middle", .issuer = &w->ca, .is_ca = true});
+    yr_cert_init(
+        &cert, &(yr_cert_options){.name = "etcd", .names = "DNS:localhost", .issuer = &middle});
+    yr_cert_write(&middle, w->ca_path, NULL);
+    tls_world_open_with_ca(w);
+    tls_world_connect(w, "localhost", &(tls_peer_options){.cert = &cert, .protocol = "h2"});
+    assert_null(w->session.error);
+    assert_true(w->session.is_open);
+    yr_cert_deinit(&middle);
+    yr_cert_deinit(&cert);
+}
+
 static void the_systems_cas_do_not_vouch_for_a_private_one(void **state)
 {
     tls_world *w = *state;
@@ -187,19 +206,11 @@ static void a_server_that_does_not_choose_http2_is_refused(void **state)
 static void tls_before_1_2_is_refused(void **state)
 {
     tls_world *w = *state;
-    yr_cert cert;
     tls_world_open_with_ca(w);
-    yr_cert_init(
-        &cert, &(yr_cert_options){.name = "etcd", .names = "DNS:localhost", .issuer = &w->ca});
-    tls_world_connect(
-        w, "localhost",
-        &(tls_peer_options){.cert = &cert, .protocol = "h2", .version_max = TLS1_1_VERSION});
+    tls_world_connect_local(w, TLS1_1_VERSION, false);
     tls_world_assert_error(w, "does not speak TLS 1.2 or newer");
-    tls_world_connect(
-        w, "localhost",
-        &(tls_peer_options){.cert = &cert, .protocol = "h2", .version_max = TLS1_2_VERSION});
+    tls_world_connect_local(w, TLS1_2_VERSION, false);
     assert_true(w->session.is_open);
-    yr_cert_deinit(&cert);
 }
 
 static void a_plain_server_is_told_from_one_of_tls(void **state)
@@ -222,12 +233,9 @@ static void a_plain_server_is_told_from_one_of_tls(void **state)
 static void bytes_travel_both_ways_and_end_in_order(void **state)
 {
     tls_world *w = *state;
-    yr_cert cert;
     yurpc_bytes bytes = {NULL, 0};
     tls_world_open_with_ca(w);
-    yr_cert_init(
-        &cert, &(yr_cert_options){.name = "etcd", .names = "DNS:localhost", .issuer = &w->ca});
-    tls_world_connect(w, "localhost", &(tls_peer_options){.cert = &cert, .protocol = "h2"});
+    tls_world_connect_local(w, 0, false);
     assert_ok(yr_uv_session_write(&w->session, yr_bytes("hello", 5)));
     tls_world_shake(w);
     assert_int_equal(w->peer.received, 5);
@@ -240,7 +248,78 @@ static void bytes_travel_both_ways_and_end_in_order(void **state)
     assert_int_equal(bytes.len, 5);
     assert_memory_equal(bytes.data, "world", 5);
     assert_int_equal(yr_uv_session_read(&w->session, &bytes), YR_UV_SESSION_END);
-    yr_cert_deinit(&cert);
+}
+
+/* What the server has to say, to us; then what we have read of it. */
+static yr_uv_session_event hear(tls_world *w, yurpc_bytes *ret_bytes)
+{
+    assert_ok(yr_uv_session_feed(&w->session, tls_peer_output(&w->peer)));
+    tls_peer_output_sent(&w->peer);
+    return yr_uv_session_read(&w->session, ret_bytes);
+}
+
+static void assert_both_still_talk(tls_world *w)
+{
+    yurpc_bytes bytes = {NULL, 0};
+    size_t received = w->peer.received;
+    assert_ok(yr_uv_session_write(&w->session, yr_bytes("hello", 5)));
+    tls_world_shake(w);
+    assert_int_equal(w->peer.received, received + 5);
+    tls_peer_write(&w->peer, "world", 5);
+    assert_int_equal(hear(w, &bytes), YR_UV_SESSION_DATA);
+    assert_memory_equal(bytes.data, "world", 5);
+}
+
+static void renegotiation_is_declined(void **state)
+{
+    tls_world *w = *state;
+    yurpc_bytes bytes = {NULL, 0};
+    tls_world_open_with_ca(w);
+    tls_world_connect_local(w, TLS1_2_VERSION, false);
+    assert_int_equal(SSL_renegotiate(w->peer.ssl), 1);
+    assert_int_equal(SSL_do_handshake(w->peer.ssl), 1); /* only asks */
+    assert_true(tls_peer_output(&w->peer).len > 0);
+    assert_int_equal(hear(w, &bytes), YR_UV_SESSION_IDLE);
+    bytes = yr_uv_session_output(&w->session);
+    assert_true(bytes.len > 0);
+    assert_int_equal(*(const unsigned char *)bytes.data,
+                     SSL3_RT_ALERT); /* and no ClientHello */
+}
+
+static void keys_may_change_under_way(void **state)
+{
+    tls_world *w = *state;
+    tls_world_open_with_ca(w);
+    tls_world_connect_local(w, TLS1_3_VERSION, false);
+    assert_both_still_talk(w);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(SSL_key_update(w->peer.ssl, SSL_KEY_UPDATE_REQUESTED), 1);
+        tls_peer_write(&w->peer, "x", 1);
+        yurpc_bytes bytes = {NULL, 0};
+        assert_int_equal(hear(w, &bytes), YR_UV_SESSION_DATA);
+        assert_both_still_talk(w);
+    }
+}
+
+static void a_record_that_was_tampered_with_ends_it(void **state)
+{
+    static const int versions[] = {TLS1_2_VERSION, TLS1_3_VERSION};
+    tls_world *w = *state;
+    tls_world_open_with_ca(w);
+    for (size_t i = 0; i < 2; i++) {
+        char record[256];
+        yurpc_bytes bytes = {NULL, 0};
+        tls_world_connect_local(w, versions[i], false);
+        assert_both_still_talk(w);
+        tls_peer_write(&w->peer, "pay him 100", 11);
+        yurpc_bytes sent = tls_peer_output(&w->peer);
+        assert_true(sent.len < sizeof record);
+        memcpy(record, sent.data, sent.len);
+        record[sent.len - 1] ^= 1;
+        assert_ok(yr_uv_session_feed(&w->session, yr_bytes(record, sent.len)));
+        assert_int_equal(yr_uv_session_read(&w->session, &bytes), YR_UV_SESSION_FAILED);
+        tls_world_assert_error(w, "TLS with localhost:2379 failed: ");
+    }
 }
 
 /* ---- Our certificate ---- */
@@ -248,21 +327,14 @@ static void bytes_travel_both_ways_and_end_in_order(void **state)
 /* In TLS 1.3 the server judges after the handshake: the verdict is what is read first. */
 static void read_verdict(tls_world *w, int version, const char *part)
 {
-    yr_cert cert;
     yurpc_bytes bytes = {NULL, 0};
-    yr_cert_init(
-        &cert, &(yr_cert_options){.name = "etcd", .names = "DNS:localhost", .issuer = &w->ca});
-    tls_world_connect(
-        w, "localhost",
-        &(tls_peer_options){
-            .cert = &cert, .client_ca = &w->ca, .protocol = "h2", .version_max = version});
+    tls_world_connect_local(w, version, true);
     assert_int_equal(w->session.is_open, version == TLS1_3_VERSION);
     if (w->session.is_open) {
         assert_int_equal(yr_uv_session_read(&w->session, &bytes), YR_UV_SESSION_FAILED);
     }
     assert_false(w->peer.is_open);
     tls_world_assert_error(w, part);
-    yr_cert_deinit(&cert);
 }
 
 static void a_missing_client_certificate_is_asked_for(void **state)
@@ -304,6 +376,7 @@ int main(void)
         TEST(each_certificate_gets_its_verdict),
         TEST(a_certificate_of_another_ca_is_refused_with_its_issuer_and_our_file),
         TEST(a_certificate_signed_by_itself_is_refused_unless_it_is_the_ca_file),
+        TEST(a_ca_in_the_middle_is_enough_as_ca_file),
         TEST(the_systems_cas_do_not_vouch_for_a_private_one),
         TEST(the_name_is_sent_for_names_only),
         TEST(a_host_without_a_name_is_no_host),
@@ -311,6 +384,9 @@ int main(void)
         TEST(tls_before_1_2_is_refused),
         TEST(a_plain_server_is_told_from_one_of_tls),
         TEST(bytes_travel_both_ways_and_end_in_order),
+        TEST(renegotiation_is_declined),
+        TEST(keys_may_change_under_way),
+        TEST(a_record_that_was_tampered_with_ends_it),
         TEST(a_missing_client_certificate_is_asked_for),
         TEST(a_refused_client_certificate_is_named),
         TEST(an_expired_client_certificate_is_called_expired),
