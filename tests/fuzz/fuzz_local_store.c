@@ -34,7 +34,7 @@ static bool is_fine(yurpc_status status)
 {
     require(status == YURPC_OK || status == YURPC_CORRUPT || status == YURPC_INVALID ||
             status == YURPC_UNSUPPORTED || status == YURPC_IO || status == YURPC_EXHAUSTED ||
-            status == YURPC_DENIED || status == YURPC_TOO_LARGE);
+            status == YURPC_DENIED || status == YURPC_NO_MEMORY);
     return status == YURPC_OK;
 }
 

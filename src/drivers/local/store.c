@@ -17,6 +17,7 @@ enum {
     APPLICATION_ID = 0x59755250, /* "YuRP" */
     SCHEMA_VERSION = 1,
     WAIT_STEP_MAX_MS = 10,
+    ROW_LEN_MAX = 1024 * 1024, /* a damaged file may name any length */
 };
 
 /* clang-format off */
@@ -84,8 +85,11 @@ yurpc_status yr_local_store_fail(yr_local_store *store, yurpc_error **ret_error)
     int code = sqlite3_extended_errcode(store->db);
     const char *text = sqlite3_errmsg(store->db);
     switch (code & 0xff) {
-    case SQLITE_NOMEM:
-        return yr_error_set_status(ret_error, YURPC_NO_MEMORY);
+    case SQLITE_NOMEM: /* it says so of some damage to the schema, too */
+        return yr_error_set(ret_error, YURPC_NO_MEMORY, -1,
+                            "out of memory at the registry's file %s; if there is enough, the "
+                            "file is damaged",
+                            store->file);
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
     case SQLITE_PROTOCOL:
@@ -95,6 +99,7 @@ yurpc_status yr_local_store_fail(yr_local_store *store, yurpc_error **ret_error)
                             store->file);
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
+    case SQLITE_TOOBIG:
     case SQLITE_ERROR: /* a table or column is missing: our statements are right */
         store->is_suspect = true;
         store->is_broken = true;
@@ -265,6 +270,7 @@ static yurpc_status connect_file(yr_local_store *store, yurpc_error **ret_error)
                                  : yr_error_set_status(ret_error, YURPC_NO_MEMORY);
     }
     sqlite3_busy_handler(store->db, on_busy, store);
+    sqlite3_limit(store->db, SQLITE_LIMIT_LENGTH, ROW_LEN_MAX);
     sqlite3_db_config(store->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
     sqlite3_db_config(store->db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
     return YURPC_OK;
