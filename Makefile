@@ -3,7 +3,7 @@ PREFIX ?= /usr/local
 SEEDS ?= 10000
 FIRST ?=
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test sim faults mutants lint fuzz coverage bench install format clean
+.PHONY: help setup build demo test sim faults mutants lint fuzz coverage valgrind bench install format clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -66,6 +66,12 @@ coverage: ## what the readers' corpora execute (95 % of lines), then what the te
 mutants: ## break a protocol rule at a time: a named test must notice each; ONLY=name: just those
 	@scripts/setup build test
 	@tools/mutants.py $(ONLY)
+
+valgrind: ## the unit tests, the fuzz corpora and the fakes under memcheck
+	@scripts/setup build test
+	@cmake --preset dev --log-level=WARNING
+	@cmake --build --preset dev
+	@tools/valgrind.py build/dev
 
 bench: build ## measure, beside yardsticks taken in the same run; ONLY=name: just those works
 	@scripts/setup test

@@ -12,13 +12,14 @@
 #include <yurpc/etcd_kv.h>
 #include <yurpc/service.h>
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { TIMEOUT_MS = 5000, SHORT_MS = 100, TURNS_MAX = 400 };
+enum { TIMEOUT_MS = 5000, SHORT_MS = 100, TURNS_MAX = 400, DESCRIPTORS = 256 };
 enum { WAS_REFUSED = 0, WAS_NOT = 10, IS_WRONG = 1 };
 
 static yr_scratch directory;
@@ -207,6 +208,50 @@ static void a_program_without_standard_descriptors_can_use_it(void **state)
     assert_int_equal(status, 0);
 }
 
+/* Descriptors that a program that is executed would inherit. */
+static int count_inherited(void)
+{
+    int count = 0;
+    for (int fd = 0; fd < DESCRIPTORS; fd++) {
+        int flags = fcntl(fd, F_GETFD);
+        count += flags >= 0 && (flags & FD_CLOEXEC) == 0;
+    }
+    return count;
+}
+
+static int count_open(void)
+{
+    int count = 0;
+    for (int fd = 0; fd < DESCRIPTORS; fd++) {
+        count += fcntl(fd, F_GETFD) >= 0;
+    }
+    return count;
+}
+
+static void nothing_is_left_open_for_a_program_that_is_executed(void **state)
+{
+    (void)state;
+    const char *const addresses[] = {path, "http://localhost:1"};
+    yurpc_registry *registries[2] = {NULL, NULL};
+    yurpc_service *services[2] = {NULL, NULL};
+    int inherited = count_inherited();
+    int open_before = count_open();
+    for (int i = 0; i < 2; i++) {
+        yurpc_registry_config config = YURPC_REGISTRY_CONFIG_INIT;
+        config.registry = i == 0 ? "local" : "etcd";
+        config.address = addresses[i];
+        config.timeout_ms = i == 0 ? TIMEOUT_MS : SHORT_MS;
+        assert_ok(yurpc_registry_open(&config, &registries[i], NULL));
+        yurpc_status status =
+            yurpc_registry_discover(registries[i], "svc", NULL, &services[i], NULL);
+        assert_true(i == 1 || status == YURPC_OK);
+    }
+    assert_true(count_open() > open_before + 8); /* loops, files, SQLite's */
+    assert_int_equal(count_inherited(), inherited);
+    yurpc_registry_close(registries[0]);
+    yurpc_registry_close(registries[1]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -215,6 +260,7 @@ int main(void)
         cmocka_unit_test(etcd_survives_when_one_call_fails),
         cmocka_unit_test(etcd_survives_when_all_calls_fail),
         cmocka_unit_test(the_etcd_client_survives_when_one_call_fails),
+        cmocka_unit_test(nothing_is_left_open_for_a_program_that_is_executed),
         cmocka_unit_test(a_program_without_standard_descriptors_can_use_it),
     };
     return cmocka_run_group_tests_name("scarcity", tests, make_directory, remove_directory);
