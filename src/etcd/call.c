@@ -217,11 +217,10 @@ static void call_succeeded(yr_etcd_call *call)
     yr_auth_accepted(&client->auth, call->generation);
     call_settle(call); /* the note may call the owner, who may cancel this call */
     yr_header header = yr_reply_header(&reply->reply);
-    bool is_undated = call->method->is_linearizable && header.revision <= 0;
-    if (header.cluster_id == 0 || is_undated) {
-        /* etcd says who it is, and when; nothing at all would pass for an empty list. */
-        status = YURPC_PROTOCOL;
-    } else if (!yr_etcd_note(client, &header, &call->sent, call->method->is_linearizable)) {
+    bool is_linearizable = call->method->is_linearizable;
+    /* etcd says who it is, and when; nothing at all would pass for an empty list. */
+    bool is_anonymous = header.cluster_id == 0 || (is_linearizable && header.revision <= 0);
+    if (is_anonymous || !yr_etcd_note(client, &header, &call->sent, is_linearizable)) {
         status = YURPC_PROTOCOL;
     } else if (call->method == &yr_method_lease_ttl && call->granted_id != 0) {
         status = reply_become_grant(&reply->reply);

@@ -62,6 +62,9 @@ static void watch_send_cancel(const yr_etcd_watch *watch)
 bool yr_watch_hub_progress_is_synced(const yr_watch_hub *hub)
 {
     uint32_t version = hub->client->link.server_version;
+    if (hub->has_no_progress) {
+        return false;
+    }
     return version >= SYNCED_PROGRESS_3_5 ||
            (version >= SYNCED_PROGRESS_3_4 && version < 30500);
 }
@@ -74,6 +77,38 @@ static void send_progress_request(yr_watch_hub *hub)
     send_request(hub, status, &message);
 }
 
+/* Call @p visit for each watch there is now. A visit may stop any watch, and start new ones. */
+static void for_each_watch(yr_watch_hub *hub, void (*visit)(yr_etcd_watch *, const void *),
+                           const void *context)
+{
+    int64_t last_id = hub->last_id;
+    hub->cursor = hub->watches.next;
+    while (hub->cursor != &hub->watches) {
+        yr_etcd_watch *watch = watch_at(hub->cursor);
+        hub->cursor = hub->cursor->next;
+        if (watch->id <= last_id) {
+            visit(watch, context);
+        }
+    }
+    hub->cursor = NULL;
+}
+
+static void visit_cut(yr_etcd_watch *watch, const void *context)
+{
+    if (!watch->is_open) {
+        yr_watch_report_stale(watch, true, context);
+    }
+}
+
+/* Nobody will say so, but had there been something to tell, it would have come by now. */
+static void visit_silence(yr_etcd_watch *watch, const void *context)
+{
+    (void)context;
+    if (watch->is_open) {
+        yr_watch_report_stale(watch, false, NULL);
+    }
+}
+
 static void on_progress_due(void *context)
 {
     yr_watch_hub *hub = context;
@@ -82,6 +117,11 @@ static void on_progress_due(void *context)
         is_wanted = is_wanted || (watch_at(node)->is_open && watch_at(node)->is_stale);
     }
     if (is_wanted && yr_duplex_is_open(&hub->stream)) {
+        if (hub->has_no_progress || hub->unheard >= YR_WATCH_UNHEARD_MAX) {
+            for_each_watch(hub, visit_silence, NULL);
+            return;
+        }
+        hub->unheard++;
         send_progress_request(hub);
         yr_timer_start(hub->client->io, &hub->progress_timer, YR_WATCH_PROGRESS_MS);
     }
@@ -89,7 +129,8 @@ static void on_progress_due(void *context)
 
 void yr_etcd_watch_request_progress(yr_etcd *client)
 {
-    if (yr_duplex_is_open(&client->hub.stream)) {
+    if (yr_duplex_is_open(&client->hub.stream) && !client->hub.has_no_progress) {
+        client->hub.unheard++;
         send_progress_request(&client->hub);
     }
 }
@@ -141,29 +182,6 @@ void yr_etcd_watch_stop(yr_etcd_watch *watch)
     }
     yr_watch_hub_forget(watch);
     yr_watch_free(watch);
-}
-
-/* Call @p visit for each watch there is now. A visit may stop any watch, and start new ones. */
-static void for_each_watch(yr_watch_hub *hub, void (*visit)(yr_etcd_watch *, const void *),
-                           const void *context)
-{
-    int64_t last_id = hub->last_id;
-    hub->cursor = hub->watches.next;
-    while (hub->cursor != &hub->watches) {
-        yr_etcd_watch *watch = watch_at(hub->cursor);
-        hub->cursor = hub->cursor->next;
-        if (watch->id <= last_id) {
-            visit(watch, context);
-        }
-    }
-    hub->cursor = NULL;
-}
-
-static void visit_cut(yr_etcd_watch *watch, const void *context)
-{
-    if (!watch->is_open) {
-        yr_watch_report_stale(watch, true, context);
-    }
 }
 
 /* The connection lives, but a watch on this stream would be deaf for ever. */
@@ -303,6 +321,7 @@ static void on_message(void *context, yurpc_bytes bytes)
         yurpc_error_free(error);
         return;
     }
+    hub->unheard = 0;
     hub_dispatch(hub, message);
 }
 
@@ -311,6 +330,10 @@ static void on_cut(void *context, const yurpc_error *error)
     yr_watch_hub *hub = context;
     yr_timer_stop(hub->client->io, &hub->progress_timer);
     yr_timer_stop(hub->client->io, &hub->creation_timer);
+    if (hub->unheard > 0 && yurpc_error_remote_code(error) == YR_GRPC_UNIMPLEMENTED) {
+        hub->has_no_progress = true;
+    }
+    hub->unheard = 0;
     forget_creations(hub);
     for (yr_list *node = hub->watches.next; node != &hub->watches; node = node->next) {
         watch_at(node)->is_open = false;
@@ -404,6 +427,8 @@ void yr_watch_hub_init(yr_watch_hub *hub, yr_etcd *client)
     uint64_t seed[2] = {yr_io_random(client->io), yr_io_random(client->io)};
     hub->client = client;
     hub->last_id = 0;
+    hub->unheard = 0;
+    hub->has_no_progress = false;
     hub->cursor = NULL;
     hub->delivering = NULL;
     yr_list_init(&hub->watches);

@@ -26,6 +26,7 @@ enum {
     YR_WATCH_PROGRESS_MS = 1000, /* how often to ask while a watch has to catch up */
     YR_WATCH_CREATE_MS = 5000,   /* then a stream on which no create is answered is given up */
     YR_WATCH_SYNC_MS = 250,      /* how long a server may need that cannot be asked */
+    YR_WATCH_UNHEARD_MAX = 3,    /* so often asked in vain: it knows nothing of progress */
 };
 
 typedef struct yr_watch_hub {
@@ -36,6 +37,8 @@ typedef struct yr_watch_hub {
     yr_list creating; /* in the order in which etcd will answer */
     int64_t last_id;
     yr_timer progress_timer;
+    unsigned unheard;        /* progress requests since anything was heard on the stream */
+    bool has_no_progress;    /* the server refused such a request, and the stream with it */
     yr_timer creation_timer; /* while a create request is not answered, or a token comes */
     yr_list *cursor;         /* the next watch to be visited; NULL: none are */
     const yr_etcd_watch

@@ -405,6 +405,39 @@ static void a_list_that_is_too_large_for_one_message_comes_in_smaller_pages(void
     yr_fleet_free(scene.fleet);
 }
 
+/* G111, G112: an old server, or a proxy in front of it, that knows nothing of progress. */
+static void a_server_without_progress_serves_all_the_same(void **state)
+{
+    (void)state;
+    enum { BUSY_MS = 30000, STEP_MS = 3, LISTS = 8, DROP_EVERY = 7000 };
+    static const yr_fake_rule refusals[] = {
+        {.method = "WatchProgress", .action = YR_FAKE_SILENT},
+        {.method = "WatchProgress", .action = YR_FAKE_STATUS, .code = 12, .text = "unknown"},
+    };
+    for (size_t i = 0; i < sizeof refusals / sizeof *refusals; i++) {
+        yr_fleet *fleet = yr_fleet_new(1, false);
+        yr_fake_etcd_add_rule(fleet->etcd, &refusals[i]);
+        yr_process *consumer = yr_fleet_start(fleet, "consumer");
+        yr_view *view = yr_process_follow(consumer, SERVICE);
+        yr_process *provider = yr_fleet_start(fleet, "provider");
+        size_t stales = 0;
+        for (int64_t ms = 0; ms < BUSY_MS; ms += STEP_MS) {
+            yr_fake_etcd_put(fleet->etcd, "/other", "x", 0); /* the store is never still */
+            yr_sim_run_for(fleet->sim, STEP_MS);
+            stales = ms < BUSY_MS / 2 ? view->stales : stales;
+            if (ms == BUSY_MS / 3 / STEP_MS * STEP_MS) {
+                yr_sim_reset_connections(consumer->host);
+            }
+        }
+        yr_process_register(provider, SERVICE, 1);
+        assert_true(yr_view_becomes(view, "10.0.0.1:1 ", SOON_MS));
+        assert_false(yurpc_snapshot_is_stale(yr_snapshot_cell_current(view->entry->cell)));
+        assert_int_equal(view->stales, stales);
+        assert_in_range(consumer->registry->core.counters.lists, 1, LISTS);
+        yr_fleet_free(fleet);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -420,6 +453,7 @@ int main(void)
         cmocka_unit_test(what_was_unregistered_stays_away_whatever_is_late),
         cmocka_unit_test(nothing_is_missed_by_whoever_begins_to_follow),
         cmocka_unit_test(a_one_way_cut_is_noticed_by_its_silence),
+        cmocka_unit_test(a_server_without_progress_serves_all_the_same),
         cmocka_unit_test(a_service_of_ten_thousand_is_listed_in_time),
         cmocka_unit_test(a_list_that_is_too_large_for_one_message_comes_in_smaller_pages),
     };

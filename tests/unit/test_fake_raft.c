@@ -38,10 +38,10 @@ static void assert_ends(yr_wire_call *call, int64_t ms, int code, const char *te
 
 static yr_wire_call *begin_range(yr_fake_world *here, bool is_serializable)
 {
-    static const uint8_t key[] = "before";
+    static uint8_t key[] = "before";
     static uint8_t packed[64];
     Etcdserverpb__RangeRequest request = ETCDSERVERPB__RANGE_REQUEST__INIT;
-    request.key = (ProtobufCBinaryData){sizeof key - 1, (uint8_t *)(uintptr_t)key};
+    request.key = (ProtobufCBinaryData){sizeof key - 1, key};
     request.serializable = is_serializable;
     yurpc_bytes message = yr_bytes(packed, etcdserverpb__range_request__pack(&request, packed));
     return yr_wire_open(here->wire, "/etcdserverpb.KV/Range", &message);
