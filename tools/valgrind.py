@@ -16,6 +16,9 @@ WANTED = r"^(unit|fuzz)\.|^sim\.(etcd_calls|etcd_streams|troubles)$|^contract\.l
 EXCEPT = {  # name: why not
     "unit.scarcity": "each of its many processes waits in real time, and memory is not its matter",
     "unit.snapshot": "its threads race for long; memcheck runs one at a time",
+    "unit.io": "its worlds include the real clock, with bounds of milliseconds",
+    "unit.loop": "valgrind keeps descriptors of its own, which the test counts",
+    "unit.uv_dial": "races real timeouts of milliseconds against each other",
     "unit.roster": "a million changes: minutes here; unit.batch and fuzz.watch_apply use the same code",
 }
 COMMAND = ["valgrind", "--quiet", "--error-exitcode=99", "--leak-check=full", "--fair-sched=yes",

@@ -170,6 +170,7 @@ static yurpc_status open_with(const yr_config *config, yurpc_registry **ret_regi
     if (settled.log.fn != NULL && !settled.is_host_driven) {
         status = yr_log_relay_new(&settled.log, &handle->log_relay);
         if (status != YURPC_OK) {
+            status = yr_error_set_status(ret_error, status);
             goto fail;
         }
         settled.log = yr_log_relay_log(handle->log_relay);
