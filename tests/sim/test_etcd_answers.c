@@ -233,6 +233,47 @@ static void a_client_knocks_at_a_closed_door_with_full_jitter(void **state)
     assert_true(sim_rig_wait(rig, &rig->is_connected, 5100));
 }
 
+/* A12: one endpoint of the list belongs to another cluster. Only its status is ever asked. */
+static void two_clusters_are_never_mixed(void **state)
+{
+    enum { OUTAGE_MS = 60000 };
+    sim_rig *rig = *state;
+    yr_fake_etcd *foreign = NULL;
+    yr_fake_etcd_options other = {.cluster_id = 42};
+    yr_etcd *client = NULL;
+    watch_log log;
+    assert_ok(
+        yr_fake_etcd_new(yr_sim_host_io(rig->other_host), "other", 2379, &other, &foreign));
+    yr_etcd_options options = {.endpoints = "http://etcd:2379,http://other:2379"};
+    yr_etcd_events events = {NULL, NULL};
+    yr_fake_etcd_stop(foreign); /* so that the first contact is with ours */
+    assert_ok(yr_etcd_new(rig->io, &options, &events, NULL, &client, NULL));
+    yr_etcd_watch_options all = {.key = yr_bytes_of_text("k/"), .is_prefix = true};
+    watch_log_init(&log, client, &all);
+    assert_true(sim_rig_wait_count(rig, &log.created, 1, LIMIT_MS));
+    assert_ok(yr_fake_etcd_start(foreign));
+    for (int i = 0; i < 3; i++) {
+        yr_fake_etcd_stop(rig->fake);
+        for (int k = 0; k < 50; k++) {
+            yr_fake_etcd_put(foreign, "k/foreign", "v", 0);
+        }
+        yr_sim_run_for(rig->sim, OUTAGE_MS);
+        assert_int_equal(log.events, i);
+        assert_ok(yr_fake_etcd_start(rig->fake));
+        yr_fake_etcd_put(rig->fake, "k/ours", "v", 0);
+        assert_true(sim_rig_wait_count(rig, &log.events, i + 1, LIMIT_MS));
+        assert_false(log.is_canceled);
+    }
+    for (size_t i = 0; i < yr_fake_etcd_request_count(foreign); i++) {
+        assert_string_equal(yr_fake_etcd_request(foreign, i)->method, "Status");
+    }
+    assert_true(yr_fake_etcd_request_count(foreign) > 0);
+    yr_etcd_watch_stop(log.watch);
+    yr_etcd_close(client, NULL, NULL);
+    yr_sim_run_for(rig->sim, SOON_MS);
+    yr_fake_etcd_free(foreign);
+}
+
 /* B17, B28: a flow that somebody in between forgot: nothing is refused, nothing comes. */
 static void a_forgotten_flow_is_noticed_by_its_silence(void **state)
 {
@@ -294,6 +335,7 @@ int main(void)
         ON_ONE(restored_data_end_the_watches_that_saw_more),
         ON_THREE(a_watch_on_a_member_without_a_leader_moves_to_another),
         ON_ONE(a_client_knocks_at_a_closed_door_with_full_jitter),
+        ON_ONE(two_clusters_are_never_mixed),
         ON_ONE(a_forgotten_flow_is_noticed_by_its_silence),
         ON_ONE(nothing_is_missed_between_a_list_and_its_watch),
     };

@@ -6,16 +6,21 @@
 
 enum { LIMIT_MS = 20000, TTL_S = 10, TTL_MS = 10000, LEASE = 77, ELECTION_MS = 1500 };
 
-static void keep(sim_rig *rig, lease_log *log)
+static void keep_for(sim_rig *rig, lease_log *log, int64_t ttl_s)
 {
     etcd_answer answer = {0};
-    yr_etcd_grant grant = {.id = LEASE, .ttl_s = TTL_S, .timeout_ms = 10000};
-    yr_etcd_lease lease = {LEASE, TTL_S, yr_io_now_ms(rig->io)};
+    yr_etcd_grant grant = {.id = LEASE, .ttl_s = ttl_s, .timeout_ms = 10000};
+    yr_etcd_lease lease = {LEASE, ttl_s, yr_io_now_ms(rig->io)};
     assert_ok(yr_etcd_lease_grant(rig->client, &grant, etcd_answer_on_reply, &answer, NULL));
     assert_true(sim_rig_wait(rig, &answer.is_done, LIMIT_MS));
     assert_int_equal(answer.status, YURPC_OK);
     etcd_answer_clear(&answer);
     lease_log_init(log, rig->client, &lease);
+}
+
+static void keep(sim_rig *rig, lease_log *log)
+{
+    keep_for(rig, log, TTL_S);
 }
 
 static const yr_fake_lease *lease_of(sim_rig *rig)
@@ -58,6 +63,22 @@ static void the_client_never_believes_in_a_lease_longer_than_the_server(void **s
             assert_true(yr_etcd_keepalive_deadline_ms(log.keepalive) <=
                         lease_of(rig)->expires_at_ms);
         }
+    }
+    yr_etcd_keepalive_stop(log.keepalive);
+}
+
+/* B27: five times a second, for ten minutes, with the TTL that is usual. */
+static void connections_that_break_all_the_time_lose_no_lease(void **state)
+{
+    enum { BREAKS = 3000, EVERY_MS = 200, USUAL_TTL_S = 30 };
+    sim_rig *rig = *state;
+    lease_log log;
+    keep_for(rig, &log, USUAL_TTL_S);
+    for (int i = 0; i < BREAKS; i++) {
+        yr_sim_reset_connections(rig->client_host);
+        yr_sim_run_for(rig->sim, EVERY_MS);
+        assert_false(log.is_lost);
+        assert_non_null(lease_of(rig));
     }
     yr_etcd_keepalive_stop(log.keepalive);
 }
@@ -188,6 +209,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(
             the_client_never_believes_in_a_lease_longer_than_the_server, sim_rig_set_up_single,
             sim_rig_tear_down),
+        ON_THREE(connections_that_break_all_the_time_lose_no_lease),
         ON_THREE(a_time_above_the_granted_one_is_not_believed),
         ON_THREE(a_frozen_leader_costs_no_lease),
         ON_THREE(a_dead_leader_costs_no_lease),

@@ -334,7 +334,81 @@ static void nothing_is_missed_by_whoever_begins_to_follow(void **state)
     }
 }
 
+/* D56, V11: twenty put, three deleted, all compacted: one list, and three are told as gone. */
+static void a_compacted_outage_costs_one_list(void **state)
+{
+    (void)state;
+    enum { PUTS = 20, OUTAGE_MS = 12000 };
+    stage scene = set(1, 1);
+    yr_process *other = yr_fleet_start(scene.fleet, "other");
+    yr_wanted *leaving[3];
+    for (uint16_t i = 0; i < 3; i++) {
+        leaving[i] = yr_process_register(other, SERVICE, (uint16_t)(2 + i));
+    }
+    yr_process_register(other, SERVICE, 5);
+    yr_process_register(other, SERVICE, 6);
+    assert_null(yr_fleet_settle(scene.fleet, SERVICE, SOON_MS));
+    size_t lists = scene.consumer->registry->core.counters.lists;
+    yr_sim_cut_host(scene.consumer->host);
+    for (int i = 0; i < PUTS; i++) {
+        yr_fake_etcd_put(scene.fleet->etcd, "/other", "x", 0);
+    }
+    for (size_t i = 0; i < 3; i++) {
+        yr_process_unregister(other, leaving[i]);
+    }
+    run_for(&scene, OUTAGE_MS);
+    yr_fake_etcd_compact(scene.fleet->etcd, 0);
+    yr_sim_heal_all(scene.fleet->sim);
+    assert_true(yr_view_becomes(scene.view, "10.0.0.1:1 10.0.0.1:5 10.0.0.1:6 ", RECOVERY_MS));
+    assert_int_equal(scene.view->downs, 3);
+    assert_int_equal(scene.consumer->registry->core.counters.lists, lists + 1);
+    yr_fleet_free(scene.fleet);
+}
+
 /* ---- The network ---- */
+
+/* A8, V20: FIN without a word, as from a server that is told to stop. */
+static void an_orderly_goodbye_of_the_server_costs_nothing(void **state)
+{
+    (void)state;
+    enum { BACK_MS = 2000 };
+    stage scene = set(1, 2);
+    for (int i = 0; i < 5; i++) {
+        run_for(&scene, RECOVERY_MS);
+        for (size_t member = 0; member < 2; member++) {
+            yr_fake_conn *conn =
+                yr_fake_server_newest(yr_fake_etcd_server(scene.fleet->etcd, member));
+            for (; conn != NULL; conn = yr_fake_conn_older(conn)) {
+                yr_fake_conn_finish(conn);
+            }
+        }
+        run_for(&scene, BACK_MS);
+        assert_false(scene.view->is_told_stale);
+        assert_int_equal(yurpc_registration_get_state(scene.wanted->registration),
+                         YURPC_REGISTERED);
+    }
+    assert_int_equal(scene.view->downs + scene.wanted->losses, 0);
+    yr_fleet_free(scene.fleet);
+}
+
+/* B29: a link that is there for 2 s and away for 2 s, for two minutes. */
+static void a_flapping_link_costs_no_more_than_the_leases_it_really_cost(void **state)
+{
+    (void)state;
+    enum { FLAPS = 30, FLAP_MS = 2000 };
+    stage scene = set(1, 1);
+    size_t leases = scene.provider->registry->core.counters.leases_lost;
+    for (int i = 0; i < FLAPS; i++) {
+        yr_sim_cut_host(scene.provider->host);
+        run_for(&scene, FLAP_MS);
+        yr_sim_heal_all(scene.fleet->sim);
+        run_for(&scene, FLAP_MS);
+    }
+    assert_null(yr_fleet_settle(scene.fleet, SERVICE, RECOVERY_MS));
+    leases = scene.provider->registry->core.counters.leases_lost - leases;
+    assert_in_range(scene.provider->registry->core.counters.announcements, 1, leases + 1);
+    yr_fleet_free(scene.fleet);
+}
 
 /* B18: what the registry says does not arrive any more; what it is told does. */
 static void a_one_way_cut_is_noticed_by_its_silence(void **state)
@@ -452,6 +526,9 @@ int main(void)
         cmocka_unit_test(every_status_as_every_answer_is_survived),
         cmocka_unit_test(what_was_unregistered_stays_away_whatever_is_late),
         cmocka_unit_test(nothing_is_missed_by_whoever_begins_to_follow),
+        cmocka_unit_test(a_compacted_outage_costs_one_list),
+        cmocka_unit_test(an_orderly_goodbye_of_the_server_costs_nothing),
+        cmocka_unit_test(a_flapping_link_costs_no_more_than_the_leases_it_really_cost),
         cmocka_unit_test(a_one_way_cut_is_noticed_by_its_silence),
         cmocka_unit_test(a_server_without_progress_serves_all_the_same),
         cmocka_unit_test(a_service_of_ten_thousand_is_listed_in_time),
