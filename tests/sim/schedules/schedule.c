@@ -104,17 +104,22 @@ void yr_schedule_from_bytes(yr_schedule *schedule, const uint8_t *data, size_t s
 
 /* ---- Keeping ---- */
 
-static bool read_number(const char **at, uint64_t *ret_number)
+static bool read_number_of_base(const char **at, int base, uint64_t *ret_number)
 {
     char *rest = NULL;
     errno = 0;
-    unsigned long long number = strtoull(*at, &rest, 10);
+    unsigned long long number = strtoull(*at, &rest, base);
     if (errno != 0 || rest == *at) {
         return false;
     }
     *at = rest;
     *ret_number = number;
     return true;
+}
+
+static bool read_number(const char **at, uint64_t *ret_number)
+{
+    return read_number_of_base(at, 10, ret_number);
 }
 
 static const yr_action *find_action(const yr_schedule *schedule, uint64_t index)
@@ -188,22 +193,41 @@ void yr_schedule_write(const yr_schedule *schedule, FILE *file)
     }
 }
 
-static bool read_line(yr_schedule *schedule, const char *line)
+/* The kind of the name at @p at, up to a blank. */
+static bool read_kind(const char **at, uint32_t *ret_kind)
 {
     char name[64];
+    size_t begin = strspn(*at, " ");
+    size_t len = strcspn(*at + begin, " \n");
+    if (len == 0 || len >= sizeof name) {
+        return false;
+    }
+    memcpy(name, *at + begin, len);
+    name[len] = '\0';
+    *at += begin + len;
+    *ret_kind = yr_action_kind_find(name);
+    return *ret_kind < yr_action_kind_count;
+}
+
+static bool read_line(yr_schedule *schedule, const char *line)
+{
+    static const char seed[] = "seed ";
+    enum { HEX = 16 };
+    const char *at = line;
+    uint64_t index = 0;
+    uint64_t wait_ms = 0;
     yr_action action = {.index = 0};
-    if (sscanf(line, "seed %" SCNu64, &schedule->seed) == 1) {
-        return true;
+    if (strncmp(line, seed, sizeof seed - 1) == 0) {
+        at += sizeof seed - 1;
+        return read_number(&at, &schedule->seed);
     }
-    if (sscanf(line, "%" SCNu32 " %63s %" SCNx64 " %" SCNu32, &action.index, name,
-               &action.chance, &action.wait_ms) != 4) {
+    if (!read_number(&at, &index) || !read_kind(&at, &action.kind) ||
+        !read_number_of_base(&at, HEX, &action.chance) || !read_number(&at, &wait_ms) ||
+        index > UINT32_MAX || wait_ms > YR_WAIT_MAX_MS || schedule->count == YR_ACTIONS_MAX) {
         return false;
     }
-    action.kind = yr_action_kind_find(name);
-    if (action.kind == yr_action_kind_count || schedule->count == YR_ACTIONS_MAX ||
-        action.wait_ms > YR_WAIT_MAX_MS) {
-        return false;
-    }
+    action.index = (uint32_t)index;
+    action.wait_ms = (uint32_t)wait_ms;
     schedule->actions[schedule->count++] = action;
     return true;
 }
