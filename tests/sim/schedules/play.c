@@ -70,7 +70,7 @@ static size_t most_of_one_connection(const yr_fake_etcd *etcd)
 
 static bool is_faulty(const yr_play *play)
 {
-    bool is_faulty = play->is_stopped || play->rules_added > 0;
+    bool is_faulty = play->is_stopped || play->is_forbidden || play->rules_added > 0;
     for (size_t i = 0; i < yr_fake_condition_count; i++) {
         is_faulty = is_faulty || yr_fake_condition_is_on(play->fleet->etcd, i);
     }
@@ -117,6 +117,7 @@ void yr_play_set_users(yr_play *play, bool is_forbidden)
     if (!play->has_users) {
         return;
     }
+    play->is_forbidden = is_forbidden;
     yr_fake_auth_set_user(etcd, user, password);
     if (is_forbidden) {
         yr_fake_auth_forbid(etcd, user);

@@ -40,8 +40,9 @@ typedef struct yr_play {
     yr_checker checker;
     uint64_t chance; /* of the action that runs */
     size_t rules_added;
-    bool has_users;   /* the registry wants a user, and a token */
-    yr_scratch cache; /* where lists are kept on disk; empty: nowhere */
+    bool has_users;    /* the registry wants a user, and a token … */
+    bool is_forbidden; /* … and permits nothing */
+    yr_scratch cache;  /* where lists are kept on disk; empty: nowhere */
     char cache_dir[160];
     bool is_stopped;  /* the registry */
     bool was_lied_to; /* the periodic list has to put it right */
