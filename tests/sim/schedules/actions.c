@@ -19,6 +19,7 @@ const yr_action_kind yr_action_kinds[] = {
     {"freeze", yr_act_freeze, {3, 0, 0}},
     {"thaw", yr_act_thaw, {3, 0, 0}},
     {"suspend", yr_act_suspend, {1, 0, 0}},
+    {"jump-wall", yr_act_jump_wall, {1, 0, 2}},
     {"slow", yr_act_slow, {2, 0, 0}},
     {"blink-cut", yr_act_blink_cut, {2, 0, 6}},
     {"blink-freeze", yr_act_blink_freeze, {1, 0, 3}},

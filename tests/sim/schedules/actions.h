@@ -49,6 +49,7 @@ void yr_act_reset(yr_play *play);
 void yr_act_freeze(yr_play *play);
 void yr_act_thaw(yr_play *play);
 void yr_act_suspend(yr_play *play);
+void yr_act_jump_wall(yr_play *play);
 void yr_act_slow(yr_play *play);
 void yr_act_blink_cut(yr_play *play);
 void yr_act_blink_freeze(yr_play *play);

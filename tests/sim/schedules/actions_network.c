@@ -5,6 +5,7 @@ enum {
     BLINK_MS = YR_FLEET_TTL_MS / 3, /* an interruption that is shorter goes unnoticed */
     SLEEP_MS = 8000,
     SLOW_MS = 150,
+    HOUR_MS = 3600 * 1000,
 };
 
 static yr_process *draw_process(yr_play *play)
@@ -91,6 +92,13 @@ void yr_act_thaw(yr_play *play)
 void yr_act_suspend(yr_play *play)
 {
     yr_fleet_suspend(play->fleet, (int64_t)yr_play_draw(play, SLEEP_MS));
+}
+
+/* Somebody sets the clock, by up to an hour, back or forth: nothing may depend on it. */
+void yr_act_jump_wall(yr_play *play)
+{
+    int64_t jump_ms = (int64_t)yr_play_draw(play, 2 * HOUR_MS + 1) - HOUR_MS;
+    yr_sim_jump_wall(play->fleet->sim, jump_ms);
 }
 
 void yr_act_slow(yr_play *play)
