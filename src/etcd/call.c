@@ -171,7 +171,7 @@ static yurpc_status reply_become_grant(yurpc_etcd_reply *reply)
 
 static void call_send_or_fail(yr_etcd_call *call);
 
-/* Its user is refused. */
+/* Its user is refused, or the client as a whole. */
 static void call_refuse(yr_etcd_call *call, const yurpc_error *refusal)
 {
     bool is_doubtful = call->is_in_doubt && !call->method->is_read;
@@ -183,7 +183,10 @@ static void call_refuse(yr_etcd_call *call, const yurpc_error *refusal)
 static void on_retry(void *context)
 {
     yr_etcd_call *call = context;
-    const yurpc_error *refusal = yr_auth_admit(&call->client->auth);
+    const yurpc_error *refusal = yr_link_refusal(&call->client->link);
+    if (refusal == NULL) {
+        refusal = yr_auth_admit(&call->client->auth);
+    }
     if (refusal != NULL) {
         call_refuse(call, refusal);
     } else {

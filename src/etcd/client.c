@@ -140,6 +140,9 @@ static void on_down(void *context, const yurpc_error *error)
     if (client->is_reported || client->link.failures == 0) {
         report_connection(client, false, error);
     }
+    if (yr_link_refusal(&client->link) != NULL) {
+        yr_calls_on_refused(client);
+    }
     yr_duplex_on_down(&client->keeper.stream, error);
     yr_duplex_on_down(&client->hub.stream, error);
 }

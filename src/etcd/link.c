@@ -58,6 +58,7 @@ static void set_error(yr_link *link, yurpc_error *error)
     link->error = error;
     link->is_failing = true;
     link->is_refused = link->is_refused || is_refusal;
+    link->refusals = is_refusal ? link->refusals + 1 : 0;
     yr_log_write(&link->options.log, is_news ? YURPC_LOG_WARN : YURPC_LOG_DEBUG, "etcd", "%s",
                  yurpc_error_text(error));
 }
@@ -200,6 +201,7 @@ static void slot_up(yr_link_slot *slot, const char *version)
     link->failures = 0;
     link->is_failing = false;
     link->is_refused = false;
+    link->refusals = 0;
     link->foreign_id = 0;
     yurpc_error_free(link->error);
     link->error = NULL;
@@ -465,4 +467,9 @@ const char *yr_link_endpoint_name(const yr_link *link)
 {
     return link->current != NULL ? link->current->endpoint->name
                                  : yr_endpoints_first(&link->endpoints)->name;
+}
+
+const yurpc_error *yr_link_refusal(const yr_link *link)
+{
+    return link->refusals >= link->endpoints.count ? link->error : NULL;
 }

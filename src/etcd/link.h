@@ -67,6 +67,7 @@ typedef struct yr_link {
     yurpc_error *error; /* of the last failure; NULL while up */
     bool is_failing;    /* a failure was logged and there was no success since */
     bool is_refused;    /* and one of TLS was among them */
+    size_t refusals;    /* of TLS, one after the other */
     int64_t foreign_logged_ms;
     uint64_t foreign_id; /* the other cluster that was met last; 0: none since we were up */
     uint64_t foreign_members; /* which endpoints belong to it: a bit each */
@@ -88,6 +89,12 @@ void yr_link_start(yr_link *link);
 
 /* Where new calls go; NULL while there is no connection. */
 yr_grpc_channel *yr_link_channel(const yr_link *link);
+
+/*
+ * Why no endpoint lets us in by TLS, so that waiting for a connection is in vain; NULL: it may
+ * help. Attempts go on all the same. Borrowed until the next turn.
+ */
+const yurpc_error *yr_link_refusal(const yr_link *link);
 
 /*
  * The endpoint does not answer (@p is_silent), or it answers that it cannot serve: let open

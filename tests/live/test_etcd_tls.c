@@ -5,6 +5,8 @@
 #include "scratch.h"
 #include "yr_test.h"
 
+#include <yurpc/etcd.h>
+
 #include <stdio.h>
 #include <string.h>
 
@@ -157,6 +159,9 @@ static void expect_refusal(const char *endpoints, const yr_tls_options *tls,
     assert_true(yr_io_boot_ms(rig.io) - begun_ms < YR_ETCD_CONNECT_TIMEOUT_MS);
     assert_false(rig.is_connected);
     rig_do(&rig, YURPC_ETCD_RANGE, "tls", NULL, NULL, &answer);
+    if (status == YURPC_TLS) { /* waiting would not help */
+        assert_true(yr_io_boot_ms(rig.io) - begun_ms < YR_ETCD_CONNECT_TIMEOUT_MS);
+    }
     if (strstr(answer.text, part) == NULL || strstr(rig.connection_error, part) == NULL) {
         fail_msg("\"%s\" is not in \"%s\" or \"%s\"", part, answer.text, rig.connection_error);
     }
@@ -259,6 +264,45 @@ static void the_other_scheme_is_suggested(void **state)
     expect_refusal(text, &with_ca, YURPC_UNAVAILABLE, "http://");
 }
 
+static void the_public_client_is_served(void **state)
+{
+    (void)state;
+    yurpc_etcd *client = NULL;
+    yurpc_etcd_reply *reply = NULL;
+    yurpc_etcd_config config = YURPC_ETCD_CONFIG_INIT;
+    config.endpoints = yr_engine_address(mutual_engine);
+    config.tls_ca_file = ca_files.cert;
+    config.tls_cert_file = client_files.cert;
+    config.tls_key_file = client_files.key;
+    assert_ok(yurpc_etcd_open(&config, &client, NULL));
+    assert_ok(yurpc_etcd_status(client, &reply, NULL));
+    assert_non_null(reply->version);
+    yurpc_etcd_reply_free(reply);
+    yurpc_etcd_close(client);
+}
+
+static void the_public_client_says_why_it_is_refused(void **state)
+{
+    (void)state;
+    yurpc_etcd *client = NULL;
+    yurpc_etcd_reply *reply = NULL;
+    yurpc_error *error = NULL;
+    yurpc_etcd_config config = YURPC_ETCD_CONFIG_INIT;
+    config.endpoints = yr_engine_address(mutual_engine);
+    config.tls_ca_file = "/none/ca.pem";
+    assert_int_equal(yurpc_etcd_open(&config, &client, &error), YURPC_IO);
+    assert_non_null(strstr(yurpc_error_text(error), "/none/ca.pem: no such file"));
+    yurpc_error_free(error);
+    error = NULL;
+    config.tls_ca_file = ca_files.cert;
+    assert_ok(yurpc_etcd_open(&config, &client, NULL));
+    assert_int_equal(yurpc_etcd_status(client, &reply, &error), YURPC_TLS);
+    assert_non_null(strstr(yurpc_error_text(error), "wants a client certificate"));
+    assert_false(yurpc_error_is_retriable(error));
+    yurpc_error_free(error);
+    yurpc_etcd_close(client);
+}
+
 /* Otherwise whoever answers would get the password. */
 static void insecure_is_refused_with_a_user(void **state)
 {
@@ -286,6 +330,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(mixed_lists_are_served),
         cmocka_unit_test(a_client_with_a_certificate_is_served),
         cmocka_unit_test(insecure_is_served_without_a_ca),
+        cmocka_unit_test(the_public_client_is_served),
+        cmocka_unit_test(the_public_client_says_why_it_is_refused),
         cmocka_unit_test(insecure_is_refused_with_a_user),
         cmocka_unit_test(another_ca_is_named_with_our_file),
         cmocka_unit_test(another_name_is_named_with_those_in_the_certificate),
