@@ -8,8 +8,8 @@
 enum { ANY = -1 };
 
 typedef struct table_row {
-    int code;         /* gRPC's, or ANY */
     const char *text; /* a part of the message; NULL: whatever it says */
+    int code;         /* gRPC's, or ANY */
     yr_etcd_verdict verdict;
 } table_row;
 
@@ -19,49 +19,48 @@ typedef struct table_row {
  * the cancel_reason of watches, where there is no code.
  */
 static const table_row table[] = {
-    {ANY, "requested lease not found", {YURPC_LEASE_LOST, true, YR_REMEDY_GRANT}},
-    {ANY, "lease already exists", {YURPC_EXISTS, true, YR_REMEDY_NONE}},
-    {ANY, "too large lease TTL", {YURPC_INVALID, true, YR_REMEDY_NONE}},
-    {ANY, "has been compacted", {YURPC_COMPACTED, true, YR_REMEDY_LIST}},
-    {ANY, "is a future revision", {YURPC_INVALID, true, YR_REMEDY_NONE}},
-    {ANY, "watcher range is empty", {YURPC_INVALID, true, YR_REMEDY_NONE}},
-    {ANY, "duplicate watch ID", {YURPC_PROTOCOL, true, YR_REMEDY_NONE}},
-    {ANY, "request is too large", {YURPC_TOO_LARGE, true, YR_REMEDY_NONE}},
-    {ANY, "too many operations in txn", {YURPC_TOO_LARGE, true, YR_REMEDY_NONE}},
-    {ANY, "received message larger than max", {YURPC_TOO_LARGE, true, YR_REMEDY_NONE}},
-    {ANY, "database space exceeded", {YURPC_EXHAUSTED, true, YR_REMEDY_NONE}},
-    {ANY, "too many requests", {YURPC_EXHAUSTED, true, YR_REMEDY_NONE}},
-    {ANY, "user name is empty", {YURPC_UNAUTHENTICATED, true, YR_REMEDY_LOG_IN}},
-    {ANY, "revision of auth store is old", {YURPC_UNAUTHENTICATED, true, YR_REMEDY_LOG_IN}},
-    {ANY, "authentication failed", {YURPC_UNAUTHENTICATED, true, YR_REMEDY_NONE}},
-    {ANY, "invalid auth token", {YURPC_UNAUTHENTICATED, true, YR_REMEDY_LOG_IN}},
-    {ANY, "authentication is not enabled", {YURPC_UNSUPPORTED, true, YR_REMEDY_NONE}},
-    {ANY, "permission denied", {YURPC_DENIED, true, YR_REMEDY_NONE}},
-    {ANY, "no leader", {YURPC_UNAVAILABLE, true, YR_REMEDY_RETRY}},
-    {ANY, "request timed out", {YURPC_UNAVAILABLE, false, YR_REMEDY_RETRY}},
-    {ANY, "leader changed", {YURPC_UNAVAILABLE, false, YR_REMEDY_RETRY}},
-    {ANY, "server stopped", {YURPC_UNAVAILABLE, false, YR_REMEDY_RETRY}},
-    {ANY, "context deadline exceeded", {YURPC_TIMEOUT, false, YR_REMEDY_RETRY}},
+    {"requested lease not found", ANY, {YURPC_LEASE_LOST, true, YR_REMEDY_GRANT}},
+    {"lease already exists", ANY, {YURPC_EXISTS, true, YR_REMEDY_NONE}},
+    {"too large lease TTL", ANY, {YURPC_INVALID, true, YR_REMEDY_NONE}},
+    {"has been compacted", ANY, {YURPC_COMPACTED, true, YR_REMEDY_LIST}},
+    {"is a future revision", ANY, {YURPC_INVALID, true, YR_REMEDY_NONE}},
+    {"watcher range is empty", ANY, {YURPC_INVALID, true, YR_REMEDY_NONE}},
+    {"duplicate watch ID", ANY, {YURPC_PROTOCOL, true, YR_REMEDY_NONE}},
+    {"request is too large", ANY, {YURPC_TOO_LARGE, true, YR_REMEDY_NONE}},
+    {"too many operations in txn", ANY, {YURPC_TOO_LARGE, true, YR_REMEDY_NONE}},
+    {"received message larger than max", ANY, {YURPC_TOO_LARGE, true, YR_REMEDY_NONE}},
+    {"database space exceeded", ANY, {YURPC_EXHAUSTED, true, YR_REMEDY_NONE}},
+    {"too many requests", ANY, {YURPC_EXHAUSTED, true, YR_REMEDY_NONE}},
+    {"user name is empty", ANY, {YURPC_UNAUTHENTICATED, true, YR_REMEDY_LOG_IN}},
+    {"revision of auth store is old", ANY, {YURPC_UNAUTHENTICATED, true, YR_REMEDY_LOG_IN}},
+    {"authentication failed", ANY, {YURPC_UNAUTHENTICATED, true, YR_REMEDY_NONE}},
+    {"invalid auth token", ANY, {YURPC_UNAUTHENTICATED, true, YR_REMEDY_LOG_IN}},
+    {"authentication is not enabled", ANY, {YURPC_UNSUPPORTED, true, YR_REMEDY_NONE}},
+    {"permission denied", ANY, {YURPC_DENIED, true, YR_REMEDY_NONE}},
+    {"no leader", ANY, {YURPC_UNAVAILABLE, true, YR_REMEDY_RETRY}},
+    {"request timed out", ANY, {YURPC_UNAVAILABLE, false, YR_REMEDY_RETRY}},
+    {"leader changed", ANY, {YURPC_UNAVAILABLE, false, YR_REMEDY_RETRY}},
+    {"server stopped", ANY, {YURPC_UNAVAILABLE, false, YR_REMEDY_RETRY}},
+    {"context deadline exceeded", ANY, {YURPC_TIMEOUT, false, YR_REMEDY_RETRY}},
 
-    {YR_GRPC_CANCELLED,
-     NULL,
-     {YURPC_UNAVAILABLE, false, YR_REMEDY_RETRY}}, /* the server is going down */
-    {YR_GRPC_UNKNOWN, NULL, {YURPC_REMOTE, false, YR_REMEDY_NONE}},
-    {YR_GRPC_INVALID_ARGUMENT, NULL, {YURPC_INVALID, true, YR_REMEDY_NONE}},
-    {YR_GRPC_DEADLINE_EXCEEDED, NULL, {YURPC_TIMEOUT, false, YR_REMEDY_RETRY}},
-    {YR_GRPC_NOT_FOUND, NULL, {YURPC_NOT_FOUND, true, YR_REMEDY_NONE}},
-    {YR_GRPC_ALREADY_EXISTS, NULL, {YURPC_EXISTS, true, YR_REMEDY_NONE}},
-    {YR_GRPC_PERMISSION_DENIED, NULL, {YURPC_DENIED, true, YR_REMEDY_NONE}},
-    {YR_GRPC_RESOURCE_EXHAUSTED, NULL, {YURPC_EXHAUSTED, false, YR_REMEDY_NONE}},
-    {YR_GRPC_FAILED_PRECONDITION, NULL, {YURPC_REMOTE, true, YR_REMEDY_NONE}},
-    {YR_GRPC_ABORTED, NULL, {YURPC_REMOTE, false, YR_REMEDY_NONE}},
-    {YR_GRPC_OUT_OF_RANGE, NULL, {YURPC_INVALID, true, YR_REMEDY_NONE}},
-    {YR_GRPC_UNIMPLEMENTED, NULL, {YURPC_UNSUPPORTED, true, YR_REMEDY_NONE}},
-    {YR_GRPC_INTERNAL, NULL, {YURPC_REMOTE, false, YR_REMEDY_NONE}},
-    {YR_GRPC_UNAVAILABLE, NULL, {YURPC_UNAVAILABLE, false, YR_REMEDY_RETRY}},
-    {YR_GRPC_DATA_LOSS, NULL, {YURPC_CORRUPT, false, YR_REMEDY_NONE}},
-    {YR_GRPC_UNAUTHENTICATED, NULL, {YURPC_UNAUTHENTICATED, true, YR_REMEDY_LOG_IN}},
-    {ANY, NULL, {YURPC_REMOTE, false, YR_REMEDY_NONE}},
+    /* The server is going down. */
+    {NULL, YR_GRPC_CANCELLED, {YURPC_UNAVAILABLE, false, YR_REMEDY_RETRY}},
+    {NULL, YR_GRPC_UNKNOWN, {YURPC_REMOTE, false, YR_REMEDY_NONE}},
+    {NULL, YR_GRPC_INVALID_ARGUMENT, {YURPC_INVALID, true, YR_REMEDY_NONE}},
+    {NULL, YR_GRPC_DEADLINE_EXCEEDED, {YURPC_TIMEOUT, false, YR_REMEDY_RETRY}},
+    {NULL, YR_GRPC_NOT_FOUND, {YURPC_NOT_FOUND, true, YR_REMEDY_NONE}},
+    {NULL, YR_GRPC_ALREADY_EXISTS, {YURPC_EXISTS, true, YR_REMEDY_NONE}},
+    {NULL, YR_GRPC_PERMISSION_DENIED, {YURPC_DENIED, true, YR_REMEDY_NONE}},
+    {NULL, YR_GRPC_RESOURCE_EXHAUSTED, {YURPC_EXHAUSTED, false, YR_REMEDY_NONE}},
+    {NULL, YR_GRPC_FAILED_PRECONDITION, {YURPC_REMOTE, true, YR_REMEDY_NONE}},
+    {NULL, YR_GRPC_ABORTED, {YURPC_REMOTE, false, YR_REMEDY_NONE}},
+    {NULL, YR_GRPC_OUT_OF_RANGE, {YURPC_INVALID, true, YR_REMEDY_NONE}},
+    {NULL, YR_GRPC_UNIMPLEMENTED, {YURPC_UNSUPPORTED, true, YR_REMEDY_NONE}},
+    {NULL, YR_GRPC_INTERNAL, {YURPC_REMOTE, false, YR_REMEDY_NONE}},
+    {NULL, YR_GRPC_UNAVAILABLE, {YURPC_UNAVAILABLE, false, YR_REMEDY_RETRY}},
+    {NULL, YR_GRPC_DATA_LOSS, {YURPC_CORRUPT, false, YR_REMEDY_NONE}},
+    {NULL, YR_GRPC_UNAUTHENTICATED, {YURPC_UNAUTHENTICATED, true, YR_REMEDY_LOG_IN}},
+    {NULL, ANY, {YURPC_REMOTE, false, YR_REMEDY_NONE}},
 };
 
 enum { ROW_COUNT = sizeof table / sizeof table[0] };
