@@ -130,6 +130,8 @@ static void on_up(void *context)
     yr_duplex_hold(&client->hub.stream);
     if (yr_auth_on_up(&client->auth)) {
         begin_service(client);
+    } else {
+        yr_duplex_on_up(&client->keeper.stream);
     }
 }
 

@@ -17,6 +17,7 @@ void yr_duplex_init(yr_duplex *duplex, yr_etcd *client, const char *path,
     duplex->path = path;
     duplex->events = *events;
     duplex->context = context;
+    duplex->needs_token = true;
     yr_gather_init(&duplex->answer);
     yr_timer_init(&duplex->timer, on_timer, duplex);
     yr_backoff_init(&duplex->backoff, YR_DUPLEX_BACKOFF_MS, YR_DUPLEX_BACKOFF_MAX_MS);
@@ -102,6 +103,7 @@ static void on_end(void *context, const yr_grpc_end *end)
                      end->code == YR_GRPC_OK ? "etcd ended the stream" : end->message);
     if (end->is_remote && end->code != YR_GRPC_OK &&
         yr_etcd_verdict_of_end(end->code, end->message).remedy == YR_REMEDY_LOG_IN) {
+        duplex->needs_token = true;
         duplex->is_exchanged = duplex->renewals < YR_ETCD_RENEWALS_MAX &&
                                yr_auth_renew(&duplex->client->auth, duplex->generation, true);
         duplex->renewals++;
@@ -121,7 +123,7 @@ static void duplex_open(yr_duplex *duplex)
     yr_grpc_header headers[2] = {{"hasleader", "true", false}};
     yr_grpc_channel *channel = yr_link_channel(&duplex->client->link);
     if (!duplex->is_wanted || duplex->is_held || duplex->grpc != NULL || channel == NULL ||
-        !yr_auth_is_ready(auth)) {
+        (duplex->needs_token && !yr_auth_is_ready(auth))) {
         return;
     }
     yr_grpc_request request = {.path = duplex->path,

@@ -36,6 +36,7 @@ typedef struct yr_duplex {
     bool is_wanted;
     bool is_held;        /* not to be opened yet */
     bool is_broken;      /* sending failed: to be closed */
+    bool needs_token;    /* it is not opened while there is none; false: etcd may not ask */
     bool is_exchanged;   /* it was closed because its token is no good, and another one comes */
     yr_grpc_call *grpc;  /* NULL: not open */
     uint64_t generation; /* of the token it was opened with */

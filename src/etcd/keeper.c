@@ -268,6 +268,7 @@ void yr_keeper_init(yr_keeper *keeper, yr_etcd *client)
     yr_map_init(&keeper->by_id, seed);
     yr_duplex_init(&keeper->stream, client, "/etcdserverpb.Lease/LeaseKeepAlive", &events,
                    keeper);
+    keeper->stream.needs_token = false; /* so a lease outlives a user who is refused */
 }
 
 void yr_keeper_deinit(yr_keeper *keeper)
