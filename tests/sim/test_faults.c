@@ -7,6 +7,7 @@
 #include "yr_test.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define SERVICE "com.acme.UserService:1.0"
@@ -269,14 +270,16 @@ static void every_status_as_every_answer_is_survived(void **state)
 
 /* ---- Races ---- */
 
+static uint64_t runs = 1000; /* of each race */
+
 /* C50: whatever is late, what was unregistered is absent at the end. */
 static void what_was_unregistered_stays_away_whatever_is_late(void **state)
 {
     (void)state;
-    enum { RUNS = 1000, LATE_MS = 3000, TOGETHER_MS = 400, END_MS = 20000 };
+    enum { LATE_MS = 3000, TOGETHER_MS = 400, END_MS = 20000 };
     static const char *const methods[] = {"Txn", "Range", "LeaseGrant", "Watch", "Events"};
     size_t wrong = 0;
-    for (uint64_t seed = 1; seed <= RUNS; seed++) {
+    for (uint64_t seed = 1; seed <= runs; seed++) {
         yr_fleet *fleet = yr_fleet_new(seed, false);
         yr_process *provider = yr_fleet_start(fleet, "provider");
         for (int i = 0; i < 3; i++) {
@@ -313,8 +316,7 @@ static void what_was_unregistered_stays_away_whatever_is_late(void **state)
 static void nothing_is_missed_by_whoever_begins_to_follow(void **state)
 {
     (void)state;
-    enum { RUNS = 1000 };
-    for (uint64_t seed = 1; seed <= RUNS; seed++) {
+    for (uint64_t seed = 1; seed <= runs; seed++) {
         yr_fleet *fleet = yr_fleet_new(seed, false);
         yr_process *provider = yr_fleet_start(fleet, "provider");
         yr_process_register(provider, SERVICE, 1);
@@ -512,8 +514,12 @@ static void a_server_without_progress_serves_all_the_same(void **state)
     }
 }
 
-int main(void)
+/* test_sim_faults [RUNS]: how often each race is run. */
+int main(int argc, char **argv)
 {
+    if (argc > 1) {
+        runs = strtoull(argv[1], NULL, 10);
+    }
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_member_without_a_leader_is_left_by_all),
         cmocka_unit_test(an_outage_of_the_majority_is_waited_for_in_patience),
