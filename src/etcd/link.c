@@ -8,7 +8,10 @@
 
 #include <inttypes.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
+
+enum { VERSION_LEN_MAX = 31 };
 
 struct yr_link_slot {
     yr_list node; /* in draining, or alone */
@@ -19,6 +22,8 @@ struct yr_link_slot {
     yr_gather answer;
     int64_t begun_ms;
     int64_t up_ms;
+    bool is_answered;                  /* it is etcd, and soon to be the current one */
+    char version[VERSION_LEN_MAX + 1]; /* of the server; empty: unknown */
 };
 
 static void slot_close(yr_link_slot *slot)
@@ -191,9 +196,10 @@ static uint32_t parse_version(const char *text)
     return version;
 }
 
-static void slot_up(yr_link_slot *slot, const char *version)
+static void slot_up(yr_link_slot *slot)
 {
     yr_link *link = slot->link;
+    const char *version = slot->version[0] != '\0' ? slot->version : NULL;
     link->opening = NULL;
     link->current = slot;
     slot->up_ms = now_ms(link);
@@ -208,6 +214,24 @@ static void slot_up(yr_link_slot *slot, const char *version)
     yr_log_write(&link->options.log, YURPC_LOG_INFO, "etcd", "connected to %s, etcd %s",
                  slot->endpoint->name, version == NULL ? "of unknown version" : version);
     link->events.on_up(link->context);
+}
+
+/*
+ * A server that starts again lets its clients wait, who came one after the other, and answers
+ * all of them at the same moment. Who waits once more as long as it has, after an outage, keeps
+ * its place among them.
+ */
+static void slot_answered(yr_link_slot *slot, const char *version)
+{
+    yr_link *link = slot->link;
+    int64_t waited_ms = now_ms(link) - slot->begun_ms;
+    (void)snprintf(slot->version, sizeof slot->version, "%s", version != NULL ? version : "");
+    if (link->backoff.failures == 0 || waited_ms <= YR_LINK_PROMPT_MS) {
+        slot_up(slot);
+        return;
+    }
+    slot->is_answered = true;
+    connect_after(link, waited_ms % YR_LINK_ECHO_MAX_MS);
 }
 
 /* Whether all endpoints have for a while belonged to the cluster of @p header. */
@@ -264,7 +288,7 @@ static void probe_succeeded(yr_link_slot *slot)
         if (is_foreign) {
             link->events.on_replaced(link->context, &header);
         }
-        slot_up(slot, reply->reply.version);
+        slot_answered(slot, reply->reply.version);
     }
     yr_reply_free(reply);
 }
@@ -292,7 +316,8 @@ static void probe_on_end(void *context, const yr_grpc_end *end)
                                           slot->endpoint->name, end->message,
                                           port_hint(slot->endpoint)));
     } else if (end->is_remote && end->code != YR_GRPC_UNAVAILABLE) {
-        slot_up(slot, NULL); /* it refuses, for example without credentials, as etcd does */
+        slot_answered(slot,
+                      NULL); /* it refuses, for example without credentials, as etcd does */
     } else {
         attempt_failed(link, yr_error_new(YURPC_UNAVAILABLE, end->is_remote ? end->code : -1,
                                           "cannot connect to %s: %s", slot->endpoint->name,
@@ -391,6 +416,10 @@ static yr_link_slot *slot_new(yr_link *link)
 static void connect_due(void *context)
 {
     yr_link *link = context;
+    if (link->opening != NULL && link->opening->is_answered) {
+        slot_up(link->opening);
+        return;
+    }
     if (link->opening != NULL || link->current != NULL) {
         return;
     }

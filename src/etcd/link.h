@@ -25,6 +25,8 @@ enum {
     YR_LINK_BACKOFF_MS = 100,
     YR_LINK_BACKOFF_MAX_MS = 5000,
     YR_LINK_SPREAD_MS = 1000,             /* of coming back to the only endpoint */
+    YR_LINK_PROMPT_MS = 100,              /* an answer as soon did not make anybody wait */
+    YR_LINK_ECHO_MAX_MS = 2000,           /* of waiting once more as long as for the answer */
     YR_LINK_SETTLED_MS = 5000,            /* a channel that lived as long was no failure */
     YR_LINK_DRAINING_MAX = 8,             /* channels that wait for their last calls */
     YR_LINK_SWEEP_MS = 500,               /* how often they are looked at */

@@ -230,6 +230,15 @@ static void add_gone(const yr_absences *absences, verdict *found)
     }
 }
 
+static size_t count_of(const yr_list *list)
+{
+    size_t count = 0;
+    for (const yr_list *link = list->next; link != list; link = link->next) {
+        count++;
+    }
+    return count;
+}
+
 /* Publish the verdict; nothing has changed on failure. */
 static yurpc_status pronounce(yr_absences *absences, bool is_mass)
 {
@@ -237,7 +246,9 @@ static yurpc_status pronounce(yr_absences *absences, bool is_mass)
     if (!is_suspecting && yr_list_is_empty(&absences->gone)) {
         return YURPC_OK;
     }
-    verdict found = {.changes = yr_calloc(absences->by_node.count, sizeof(yr_snapshot_change))};
+    size_t most =
+        count_of(&absences->gone) + (is_suspecting ? count_of(&absences->doubted) : 0);
+    verdict found = {.changes = yr_calloc(most, sizeof *found.changes)};
     if (found.changes == NULL) {
         return YURPC_NO_MEMORY;
     }

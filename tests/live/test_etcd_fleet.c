@@ -21,6 +21,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -31,6 +32,7 @@
 enum {
     TTL_S = 5,
     CROWD = 50,
+    CLIENTS = 200,
     FEW = 5,
     RECOVERY_MS = 10000,
     HALF_SECOND_MS = 500,
@@ -231,24 +233,30 @@ static int by_time(const void *a, const void *b)
     return (left > right) - (left < right);
 }
 
-/* The most that were registered within half a second; the last came after *@p ret_last_ms. */
-static size_t peak(provider *crowd, size_t count, int64_t since_ms, int64_t *ret_last_ms)
+/* The most of @p times, which are in order, within half a second. */
+static size_t peak_of(const int64_t *times, size_t count)
 {
-    int64_t times[CROWD];
     size_t most = 0;
-    for (size_t i = 0; i < count; i++) {
-        times[i] = atomic_load(&crowd[i].registered_at_ms);
-        assert_true(times[i] >= since_ms);
-    }
-    qsort(times, count, sizeof *times, by_time);
     for (size_t i = 0, first = 0; i < count; i++) {
         while (times[first] + HALF_SECOND_MS <= times[i]) {
             first++;
         }
         most = i + 1 - first > most ? i + 1 - first : most;
     }
-    *ret_last_ms = times[count - 1] - since_ms;
     return most;
+}
+
+/* The most that were registered within half a second; the last came after *@p ret_last_ms. */
+static size_t peak(provider *crowd, size_t count, int64_t since_ms, int64_t *ret_last_ms)
+{
+    int64_t times[CROWD];
+    for (size_t i = 0; i < count; i++) {
+        times[i] = atomic_load(&crowd[i].registered_at_ms);
+        assert_true(times[i] >= since_ms);
+    }
+    qsort(times, count, sizeof *times, by_time);
+    *ret_last_ms = times[count - 1] - since_ms;
+    return peak_of(times, count);
 }
 
 static bool are_all_back(provider *crowd, size_t count, int64_t since_ms)
@@ -359,6 +367,61 @@ static void a_fleet_that_is_killed_is_gone_when_its_hosts_have_refused(void **st
     end(&self);
 }
 
+static bool is_connected(const yurpc_registry *registry)
+{
+    yurpc_registry_stats stats = {.size = sizeof stats};
+    assert_ok(yurpc_registry_get_stats(registry, &stats));
+    return stats.is_connected;
+}
+
+/* How many of @p clients are connected, and since when, as seen every few milliseconds. */
+static size_t look(yurpc_registry *const *clients, int64_t *since_ms)
+{
+    size_t connected = 0;
+    for (size_t i = 0; i < CLIENTS; i++) {
+        bool is_up = is_connected(clients[i]);
+        since_ms[i] = is_up && since_ms[i] == 0 ? now_ms() : since_ms[i];
+        connected += is_up;
+    }
+    (void)poll(NULL, 0, 2);
+    return connected;
+}
+
+static void clients_of_a_registry_that_was_away_do_not_come_back_together(void **state)
+{
+    (void)state;
+    static yurpc_registry *clients[CLIENTS];
+    static int64_t since_ms[CLIENTS];
+    struct rlimit files;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &files), 0);
+    files.rlim_cur = files.rlim_max;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &files), 0);
+    for (size_t i = 0; i < CLIENTS; i++) {
+        clients[i] = open_registry(yr_engine_address(engine), false);
+    }
+    int64_t end = now_ms() + RECOVERY_MS;
+    while (look(clients, since_ms) < CLIENTS && now_ms() < end) {
+    }
+    yr_engine_stop(engine, SIGKILL);
+    (void)poll(NULL, 0, 10000);
+    memset(since_ms, 0, sizeof since_ms);
+    assert_int_equal(look(clients, since_ms), 0);
+    assert_ok(yr_engine_spawn(engine));
+    end = now_ms() + 2 * RECOVERY_MS;
+    while (look(clients, since_ms) < CLIENTS && now_ms() < end) {
+    }
+    qsort(since_ms, CLIENTS, sizeof *since_ms, by_time);
+    assert_true(since_ms[0] > 0);
+    size_t most = peak_of(since_ms, CLIENTS);
+    printf("%d clients after 10 s: all back within %lld ms, at most %zu in half a second\n",
+           CLIENTS, (long long)(since_ms[CLIENTS - 1] - since_ms[0]), most);
+    assert_true(most <= CLIENTS / 2);
+    for (size_t i = 0; i < CLIENTS; i++) {
+        yurpc_registry_close(clients[i]);
+    }
+    assert_ok(yr_engine_wait_ready(engine));
+}
+
 static int act(const char *address)
 {
     static provider crowd[FEW];
@@ -381,6 +444,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(all_leases_are_revoked_and_the_list_never_gets_shorter),
         cmocka_unit_test(without_protection_the_list_is_what_the_registry_says),
         cmocka_unit_test(a_fleet_that_leaves_in_order_is_gone_at_once),
+        cmocka_unit_test(clients_of_a_registry_that_was_away_do_not_come_back_together),
         cmocka_unit_test(a_fleet_that_is_killed_is_gone_when_its_hosts_have_refused),
     };
     if (argc != 2) {

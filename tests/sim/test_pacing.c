@@ -4,6 +4,7 @@
 #include "yr_test.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define SERVICE "com.acme.UserService:1.0"
@@ -17,10 +18,27 @@ enum {
     SETTLE_MS = 10000,
     RECOVERY_MS = 10000,
     HALF_SECOND_MS = 500,
+    REFUSED_MS = 600 * 1000,
 };
 
-/* The most requests of @p method that came within half a second since @p since_ms; all of them
- * in @p ret_total. */
+/* Whether the request is the first of its method on its connection since @p since_ms. */
+static bool is_first(const yr_fleet *fleet, size_t index, int64_t since_ms)
+{
+    const yr_fake_request *request = yr_fake_etcd_request(fleet->etcd, index);
+    while (index > 0) {
+        const yr_fake_request *before = yr_fake_etcd_request(fleet->etcd, --index);
+        if (before->at_ms < since_ms) {
+            return true;
+        }
+        if (before->conn == request->conn && strcmp(before->method, request->method) == 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* The most connections whose first request of @p method came within the same half second since
+ * @p since_ms; all of them in @p ret_total. */
 static size_t peak(const yr_fleet *fleet, const char *method, int64_t since_ms,
                    size_t *ret_total)
 {
@@ -30,7 +48,8 @@ static size_t peak(const yr_fleet *fleet, const char *method, int64_t since_ms,
     size_t first = 0;
     for (size_t i = 0; i < yr_fake_etcd_request_count(fleet->etcd); i++) {
         const yr_fake_request *request = yr_fake_etcd_request(fleet->etcd, i);
-        if (request->at_ms < since_ms || strcmp(request->method, method) != 0) {
+        if (request->at_ms < since_ms || strcmp(request->method, method) != 0 ||
+            !is_first(fleet, i, since_ms)) {
             continue;
         }
         times[count++] = request->at_ms;
@@ -90,6 +109,32 @@ static void after_an_outage_of_ten_seconds_no_half_of_the_clients_comes_back_tog
     printf("after 10 s: at most %zu %% of %d clients in half a second\n", worst, CLIENTS);
 }
 
+/* A server listens long before it serves, and then answers everybody at the same moment. */
+static void a_server_that_lets_its_clients_wait_does_not_get_them_all_at_once(void **state)
+{
+    (void)state;
+    size_t worst = 0;
+    for (uint64_t seed = 1; seed <= SEEDS; seed++) {
+        yr_fleet *fleet = clients(seed, 1);
+        yr_fake_etcd_stop(fleet->etcd);
+        yr_sim_run_for(fleet->sim, 10000);
+        assert_ok(yr_fake_etcd_start(fleet->etcd));
+        yr_fake_etcd_set_silent(fleet->etcd, true);
+        yr_sim_run_for(fleet->sim, 2000);
+        int64_t since = yr_sim_now_ms(fleet->sim);
+        yr_fake_etcd_set_silent(fleet->etcd, false);
+        yr_sim_run_for(fleet->sim, RECOVERY_MS);
+        size_t total = 0;
+        size_t most = peak(fleet, "Watch", since, &total);
+        assert_in_range(total, CLIENTS, CLIENTS + CLIENTS / 20);
+        assert_in_range(most, 1, CLIENTS / 2);
+        worst = most > worst ? most : worst;
+        yr_fleet_free(fleet);
+    }
+    printf("after a wait: at most %zu of %d clients watch again in half a second\n", worst,
+           CLIENTS);
+}
+
 static void when_the_only_endpoint_restarts_its_clients_are_spread_over_a_second(void **state)
 {
     (void)state;
@@ -104,6 +149,60 @@ static void when_the_only_endpoint_restarts_its_clients_are_spread_over_a_second
         yr_fleet_free(fleet);
     }
     printf("at once: at most %zu %% of %d clients in half a second\n", worst, CLIENTS);
+}
+
+/* Attempts to connect, as the world's trace tells of them. */
+typedef struct attempts {
+    yr_fleet *fleet;
+    size_t of_client[PROVIDERS];
+    size_t in_half_second[REFUSED_MS / HALF_SECOND_MS + 1];
+    int64_t since_ms;
+} attempts;
+
+static void on_line(void *context, const char *line)
+{
+    attempts *counted = context;
+    const char *name = strstr(line, " client-");
+    if (name == NULL || strstr(line, " connects to ") == NULL) {
+        return;
+    }
+    unsigned long client = strtoul(name + strlen(" client-"), NULL, 10);
+    int64_t at_ms = yr_sim_now_ms(counted->fleet->sim) - counted->since_ms;
+    assert_true(client < PROVIDERS && at_ms <= REFUSED_MS);
+    counted->of_client[client]++;
+    counted->in_half_second[at_ms / HALF_SECOND_MS]++;
+}
+
+static void ten_minutes_of_refusal_cost_an_attempt_every_few_seconds_and_never_all_at_once(
+    void **state)
+{
+    (void)state;
+    static attempts counted;
+    static char names[PROVIDERS][16];
+    counted.fleet = yr_fleet_new(7, false);
+    for (size_t i = 0; i < PROVIDERS; i++) {
+        (void)snprintf(names[i], sizeof names[i], "client-%zu", i);
+        yr_process_follow(yr_fleet_start(counted.fleet, names[i]), SERVICE);
+    }
+    yr_sim_run_for(counted.fleet->sim, SETTLE_MS);
+    yr_fake_etcd_stop(counted.fleet->etcd);
+    counted.since_ms = yr_sim_now_ms(counted.fleet->sim);
+    yr_sim_set_trace(counted.fleet->sim, on_line, &counted);
+    yr_sim_run_for(counted.fleet->sim, REFUSED_MS);
+    yr_sim_set_trace(counted.fleet->sim, NULL, NULL);
+    for (size_t i = 0; i < PROVIDERS; i++) {
+        assert_in_range(counted.of_client[i], 190, 300);
+    }
+    size_t most = 0;
+    size_t begun = SETTLE_MS / HALF_SECOND_MS; /* from then on their waits are long */
+    for (size_t i = begun; i < sizeof counted.in_half_second / sizeof *counted.in_half_second;
+         i++) {
+        most = counted.in_half_second[i] > most ? counted.in_half_second[i] : most;
+    }
+    assert_in_range(most, 1, PROVIDERS / 2);
+    printf("refused for 10 min: at most %zu of %d clients try in the same half second\n", most,
+           PROVIDERS);
+    yr_fleet_free(counted.fleet);
 }
 
 typedef struct stage {
@@ -132,6 +231,8 @@ static void check_grants(const stage *scene, int64_t since_ms, size_t *worst)
     assert_null(yr_fleet_settle(scene->fleet, SERVICE, RECOVERY_MS));
     size_t most = peak(scene->fleet, "LeaseGrant", since_ms, &total);
     assert_int_equal(total, PROVIDERS);
+    assert_int_equal(yr_fake_etcd_count_requests(scene->fleet->etcd, "LeaseGrant", since_ms),
+                     PROVIDERS);
     assert_in_range(most, 1, PROVIDERS / 2);
     *worst = most > *worst ? most : *worst;
     assert_int_equal(scene->view->downs, 0);
@@ -254,7 +355,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(
             after_an_outage_of_ten_seconds_no_half_of_the_clients_comes_back_together),
+        cmocka_unit_test(a_server_that_lets_its_clients_wait_does_not_get_them_all_at_once),
         cmocka_unit_test(when_the_only_endpoint_restarts_its_clients_are_spread_over_a_second),
+        cmocka_unit_test(
+            ten_minutes_of_refusal_cost_an_attempt_every_few_seconds_and_never_all_at_once),
         cmocka_unit_test(providers_whose_leases_were_all_revoked_come_back_one_after_the_other),
         cmocka_unit_test(providers_of_a_wiped_registry_come_back_one_after_the_other),
         cmocka_unit_test(a_flapping_instance_is_told_ten_times_a_second_and_right_in_the_end),

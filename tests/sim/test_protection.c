@@ -239,7 +239,7 @@ static void replacing_all_one_by_one_is_no_mass(void **state)
 {
     (void)state;
     stage scene = set(COUNT, YR_PORTS_REFUSE);
-    for (uint16_t i = 0; i < COUNT; i++) {
+    for (size_t i = 0; i < COUNT; i++) {
         yr_process *next = yr_fleet_start(scene.fleet, "next");
         yr_process_register(next, SERVICE, (uint16_t)(i + 11));
         run_for(&scene, 100);
