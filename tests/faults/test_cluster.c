@@ -12,6 +12,27 @@ static yr_engine *member_of(fault_scene *scene, int member)
     return yr_cluster_member(scene->cluster, member);
 }
 
+static void restart_each(fault_scene *scene)
+{
+    for (int member = 1; member <= YR_CLUSTER_MEMBERS; member++) {
+        yr_engine_stop(member_of(scene, member), SIGTERM);
+        assert_ok(yr_engine_restart(member_of(scene, member), false));
+        measure_pause_ms(5000);
+    }
+}
+
+static void expect_a_whole_list(actor_consumer *consumer)
+{
+    consumer_told told = consumer_ask(consumer);
+    assert_int_equal(told.downs + told.ups, 0);
+    assert_int_equal(told.least, PROVIDERS * INSTANCES);
+    assert_true(consumer_is_fresh(consumer));
+    if (told.stales > 0) {
+        measure_note("promise 8: a member that stops: served by another", told.stale_longest_ms,
+                     2000);
+    }
+}
+
 static void a_rolling_restart_takes_no_instance_off_any_list(void **state) /* 8, 9 */
 {
     fault_scene *scene = *state;
@@ -28,20 +49,9 @@ static void a_rolling_restart_takes_no_instance_off_any_list(void **state) /* 8,
     for (int i = 0; i < 3; i++) {
         consumer_begin(scene_consumer(scene, ROAD));
     }
-    for (int member = 1; member <= YR_CLUSTER_MEMBERS; member++) {
-        yr_engine_stop(member_of(scene, member), SIGTERM);
-        assert_ok(yr_engine_restart(member_of(scene, member), false));
-        measure_pause_ms(5000);
-    }
+    restart_each(scene);
     for (int i = 0; i < scene->consumer_count; i++) {
-        consumer_told told = consumer_ask(&scene->consumers[i]);
-        assert_int_equal(told.downs + told.ups, 0);
-        assert_int_equal(told.least, PROVIDERS * INSTANCES);
-        assert_true(consumer_is_fresh(&scene->consumers[i]));
-        if (told.stales > 0) {
-            measure_note("promise 8: a member that stops: served by another",
-                         told.stale_longest_ms, 2000);
-        }
+        expect_a_whole_list(&scene->consumers[i]);
     }
     for (int i = 0; i < PROVIDERS; i++) {
         assert_int_equal(provider_lease(&scene->providers[i]), leases[i]);

@@ -60,7 +60,8 @@ static void connections_that_are_reset_all_the_time_lose_nothing(void **state) /
 {
     fault_scene *scene = *state;
     int resets = scene->is_long ? 300 : 50;
-    actor_provider *provider = scene_provider(scene, PROVIDER_ROAD, 8000, 5, 5);
+    int ttl_s = scene->is_long ? 30 : 10; /* longer than the longest pause between attempts */
+    actor_provider *provider = scene_provider(scene, PROVIDER_ROAD, 8000, 5, ttl_s);
     actor_consumer *consumer = scene_consumer(scene, CONSUMER_ROAD);
     int64_t lease = provider_lease(provider);
     consumer_begin(consumer);

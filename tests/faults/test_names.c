@@ -6,6 +6,7 @@
 #include "yr_test.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { OLD_ROAD = 5, NEW_ROAD = 6, ROAD = 7, TTL_S = 5 };
@@ -13,10 +14,8 @@ enum { OLD_ROAD = 5, NEW_ROAD = 6, ROAD = 7, TTL_S = 5 };
 static unsigned port_of(const fault_scene *scene)
 {
     char endpoint[YR_CLUSTER_TEXT_MAX];
-    unsigned port = 0;
     yr_cluster_endpoint(scene->cluster, ROAD, 1, endpoint);
-    assert_int_equal(sscanf(strrchr(endpoint, ':'), ":%u", &port), 1);
-    return port;
+    return (unsigned)strtoul(strrchr(endpoint, ':') + 1, NULL, 10);
 }
 
 static actor_consumer *consumer_at(fault_scene *scene, const char *endpoints)

@@ -31,16 +31,8 @@ static void a_quiet_consumer_is_never_sent_away(void **state) /* 19 */
                   (int)(quiet_ms / 1000));
 }
 
-static void a_narrow_link_costs_no_lease(void **state) /* 25 */
+static void fill(fault_scene *scene, int others)
 {
-    static const char *const mtu[] = {"ip", "link", "set", "lo", "mtu", "1500", NULL};
-    static const char *const narrow[] = {"tc",   "qdisc",   "add",   "dev",    "lo",
-                                         "root", "tbf",     "rate",  "64kbit", "burst",
-                                         "4kb",  "latency", "400ms", NULL};
-    static const char *const wide[] = {"tc", "qdisc", "del", "dev", "lo", "root", NULL};
-    fault_scene *scene = *state;
-    int others = scene->is_long ? 2000 : 150;
-    int64_t limit_ms = scene->is_long ? 600000 : 60000;
     for (int i = 0; i < others; i++) {
         char key[96];
         char value[512];
@@ -53,9 +45,43 @@ static void a_narrow_link_costs_no_lease(void **state) /* 25 */
             (int)strcspn(scene->service, ":"), scene->service, ACTORS_HOST, 20000 + i, i);
         operator_put(scene->etcd, key, value);
     }
+}
+
+static const char *const wide[] = {"tc", "qdisc", "del", "dev", "lo", "root", NULL};
+
+/* Whether this kernel can make the link narrow: 64 kbit/s, and a queue of 0.4 s. */
+static bool make_narrow(void)
+{
+    static const char *const mtu[] = {"ip", "link", "set", "lo", "mtu", "1500", NULL};
+    static const char *const narrow[] = {"tc",   "qdisc",   "add",   "dev",    "lo",
+                                         "root", "tbf",     "rate",  "64kbit", "burst",
+                                         "4kb",  "latency", "400ms", NULL};
+    return yr_net_run(mtu) && yr_net_run(narrow);
+}
+
+/* Wait until a list is whole; how many there are in the end. */
+static size_t await_list(const yurpc_service *service, size_t wanted, int64_t limit_ms)
+{
+    size_t count = 0;
+    for (int64_t end_ms = measure_now_ms() + limit_ms;
+         count < wanted && measure_now_ms() < end_ms;) {
+        measure_pause_ms(100);
+        const yurpc_snapshot *now = yurpc_service_acquire(service);
+        count = yurpc_snapshot_count(now);
+        yurpc_service_release(service, now);
+    }
+    return count;
+}
+
+static void a_narrow_link_costs_no_lease(void **state) /* 25 */
+{
+    fault_scene *scene = *state;
+    int others = scene->is_long ? 2000 : 150;
+    int64_t limit_ms = scene->is_long ? 600000 : 60000;
+    fill(scene, others);
     actor_provider *provider = scene_provider(scene, PROVIDER_ROAD, 8080, 1, TTL_S);
     int64_t lease = provider_lease(provider);
-    if (!yr_net_run(mtu) || !yr_net_run(narrow)) {
+    if (!make_narrow()) {
         print_message("SKIPPED: this kernel has no narrow links (tc qdisc tbf)\n");
         skip();
     }
@@ -66,13 +92,7 @@ static void a_narrow_link_costs_no_lease(void **state) /* 25 */
     yurpc_discover_options options = YURPC_DISCOVER_OPTIONS_INIT;
     options.is_background = true;
     assert_ok(yurpc_registry_discover(registry, scene->service, &options, &service, NULL));
-    size_t count = 0;
-    while (count < (size_t)others + 1 && measure_now_ms() - begin_ms < limit_ms) {
-        measure_pause_ms(100);
-        const yurpc_snapshot *now = yurpc_service_acquire(service);
-        count = yurpc_snapshot_count(now);
-        yurpc_service_release(service, now);
-    }
+    size_t count = await_list(service, (size_t)others + 1, limit_ms);
     print_message("MEASURED a list of %d instances over 64 kbit/s: %.1f s\n", others,
                   (double)(measure_now_ms() - begin_ms) / 1000);
     measure_pause_ms(TTL_S * 1000);

@@ -164,17 +164,46 @@ static void closing_removes_within_a_second(void **state) /* 51 */
     }
 }
 
+#define FILL "/tests/fill"
+
+/* Write until nothing more goes in. */
+static void fill(yurpc_etcd *etcd)
+{
+    enum { CHUNK = 1 << 20, CHUNKS_MAX = 64 };
+    static char chunk[CHUNK];
+    memset(chunk, 'x', sizeof chunk);
+    yurpc_status status = YURPC_OK;
+    for (int i = 0; i < CHUNKS_MAX && status == YURPC_OK; i++) {
+        status = yurpc_etcd_put(etcd, (yurpc_bytes){FILL, strlen(FILL)},
+                                (yurpc_bytes){chunk, sizeof chunk}, NULL, NULL, NULL);
+    }
+    assert_int_equal(status, YURPC_EXHAUSTED);
+}
+
+static void make_room(const yr_engine *engine, yurpc_etcd *etcd)
+{
+    char endpoint[64];
+    yurpc_etcd_reply *reply = NULL;
+    (void)snprintf(endpoint, sizeof endpoint, "--endpoints=%s", yr_engine_address(engine));
+    const char *const defrag[] = {"etcdctl", endpoint, "defrag", NULL};
+    const char *const disarm[] = {"etcdctl", endpoint, "alarm", "disarm", NULL};
+    assert_ok(yurpc_etcd_delete(etcd, (yurpc_bytes){FILL, strlen(FILL)}, NULL, &reply, NULL));
+    assert_ok(yurpc_etcd_compact(etcd, reply->revision, NULL));
+    yurpc_etcd_reply_free(reply);
+    assert_true(yr_net_run(defrag));
+    assert_true(yr_net_run(disarm));
+}
+
 /* Its own etcd, which is small. */
 static void a_full_etcd_keeps_who_is_there_and_takes_the_rest_back_later(void **state) /* 45 */
 {
-    enum { CHUNK = 1 << 20, CHUNKS_MAX = 64 };
     static const char *const small[] = {"--quota-backend-bytes", "16777216", NULL};
-    static char chunk[CHUNK];
     fault_scene *scene = *state;
-    yr_engine *etcd = NULL;
+    yr_engine *engine = NULL;
     yr_engine_options engine_options = {.arguments = small};
-    assert_ok(yr_engine_start_etcd(scene->version, &engine_options, &etcd));
-    provider_options options = {.endpoints = yr_engine_address(etcd),
+    assert_ok(yr_engine_start_etcd(scene->version, &engine_options, &engine));
+    yurpc_etcd *etcd = operator_open(yr_engine_address(engine));
+    provider_options options = {.endpoints = yr_engine_address(engine),
                                 .service = scene->service,
                                 .port = 8000,
                                 .count = 2,
@@ -184,39 +213,23 @@ static void a_full_etcd_keeps_who_is_there_and_takes_the_rest_back_later(void **
     provider_start(living, &options);
     options.port = 9000;
     provider_start(revoked, &options);
-    yurpc_etcd *own = operator_open(yr_engine_address(etcd));
     int64_t lease = provider_lease(living);
 
-    memset(chunk, 'x', sizeof chunk);
-    yurpc_status status = YURPC_OK;
-    for (int i = 0; i < CHUNKS_MAX && status == YURPC_OK; i++) {
-        status = yurpc_etcd_put(own, (yurpc_bytes){"/tests/fill", 11},
-                                (yurpc_bytes){chunk, sizeof chunk}, NULL, NULL, NULL);
-    }
-    assert_int_equal(status, YURPC_EXHAUSTED);
-    operator_revoke(own, provider_lease(revoked));
+    fill(etcd);
+    operator_revoke(etcd, provider_lease(revoked));
     measure_pause_ms(scene->is_long ? 60000 : 2 * TTL_S * 1000);
-    assert_int_equal(operator_count(own, scene->service), 2);
-    assert_int_equal(operator_look(own, scene->service, 8000).lease, lease);
+    assert_int_equal(operator_count(etcd, scene->service), 2);
+    assert_int_equal(operator_look(etcd, scene->service, 8000).lease, lease);
     assert_int_equal(living->lost, 0);
     assert_false(provider_is_registered(revoked));
 
-    char endpoint[64];
-    (void)snprintf(endpoint, sizeof endpoint, "--endpoints=%s", yr_engine_address(etcd));
-    yurpc_etcd_reply *reply = NULL;
-    assert_ok(yurpc_etcd_delete(own, (yurpc_bytes){"/tests/fill", 11}, NULL, &reply, NULL));
-    assert_ok(yurpc_etcd_compact(own, reply->revision, NULL));
-    yurpc_etcd_reply_free(reply);
-    const char *const defrag[] = {"etcdctl", endpoint, "defrag", NULL};
-    const char *const disarm[] = {"etcdctl", endpoint, "alarm", "disarm", NULL};
-    assert_true(yr_net_run(defrag));
-    assert_true(yr_net_run(disarm));
+    make_room(engine, etcd);
     measure_note("promise 1: a full etcd that has room again: back",
-                 operator_await(own, scene->service, 4, PATIENCE_MS), X_MS);
-    yurpc_etcd_close(own);
+                 operator_await(etcd, scene->service, 4, PATIENCE_MS), X_MS);
+    yurpc_etcd_close(etcd);
     provider_close(living);
     provider_close(revoked);
-    yr_engine_free(etcd);
+    yr_engine_free(engine);
 }
 
 int main(int argc, char **argv)
