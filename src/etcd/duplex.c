@@ -226,6 +226,8 @@ void yr_duplex_on_up(yr_duplex *duplex)
 void yr_duplex_on_down(yr_duplex *duplex, const yurpc_error *error)
 {
     yr_duplex_restart(duplex, error);
+    /* The next attempt is that of the connection, which has a pause of its own. */
+    yr_timer_stop(duplex->client->io, &duplex->timer);
 }
 
 void yr_duplex_on_closed(yr_duplex *duplex, const yr_grpc_channel *channel)

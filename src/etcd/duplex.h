@@ -3,8 +3,9 @@
  *
  * It carries the token, if there is one, and `hasleader: true`, so that a member which is cut
  * off from its cluster ends it instead of staying silent. A stream that ends soon is reopened
- * after a pause (exponential backoff, full jitter). That it ended in order (status 0) is no
- * success, but a reason to reopen it.
+ * after a pause (exponential backoff, full jitter); one that was lost with its connection, as
+ * soon as there is another. That it ended in order (status 0) is no success, but a reason to
+ * reopen it.
  */
 #ifndef YR_ETCD_DUPLEX_H
 #define YR_ETCD_DUPLEX_H

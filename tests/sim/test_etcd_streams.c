@@ -57,6 +57,29 @@ static void lost_connections_add_no_beats_and_lose_no_lease(void **state)
     yr_etcd_keepalive_stop(log.keepalive);
 }
 
+/* However often it was lost: the connection waited, and the stream need not wait again. */
+static void a_stream_is_back_as_soon_as_there_is_a_connection(void **state)
+{
+    enum { NOTICE_MS = 20, SOON_MS = 50, LOSSES = 20, UP_MS = 20000 };
+    sim_rig *rig = *state;
+    lease_log log;
+    watch_log watch;
+    yr_etcd_watch_options options = {.key = yr_bytes_of_text("k/"), .is_prefix = true};
+    keep(rig, &log);
+    watch_log_init(&watch, rig->client, &options);
+    assert_true(sim_rig_wait_count(rig, &watch.fresh, 1, UP_MS));
+    for (int i = 0; i < LOSSES; i++) {
+        yr_fake_etcd_drop_connections(rig->fake);
+        yr_sim_run_for(rig->sim, NOTICE_MS);
+        assert_true(sim_rig_wait(rig, &rig->is_connected, UP_MS));
+        int64_t up_ms = yr_sim_now_ms(rig->sim) - NOTICE_MS;
+        yr_sim_run_for(rig->sim, SOON_MS);
+        assert_true(yr_fake_etcd_count_requests(rig->fake, "Watch", up_ms) > 0);
+    }
+    yr_etcd_watch_stop(watch.watch);
+    yr_etcd_keepalive_stop(log.keepalive);
+}
+
 static void an_unanswered_beat_goes_to_another_connection_in_time(void **state)
 {
     sim_rig *rig = *state;
@@ -337,6 +360,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         ON_SIM(a_day_has_one_beat_per_third_of_the_ttl),
         ON_SIM(lost_connections_add_no_beats_and_lose_no_lease),
+        ON_SIM(a_stream_is_back_as_soon_as_there_is_a_connection),
         ON_SIM(an_unanswered_beat_goes_to_another_connection_in_time),
         ON_SIM(the_deadline_counts_from_when_the_answered_beat_was_sent),
         ON_SIM(a_lease_without_answers_is_lost_at_its_deadline),
