@@ -32,7 +32,7 @@ faults: ## real faults at length: TTL 30 s, random runs of 90 s; prints what eac
 	@tools/fetch_etcd.sh
 	@cmake --preset dev --log-level=WARNING
 	@cmake --build --preset dev
-	@ctest --preset all -C long -L '^long$$' -V -Q -O build/faults.log; status=$$?; \
+	@ctest --preset all -C long -L '^long$$' -j4 -V -Q -O build/faults.log; status=$$?; \
 	  grep -Eh 'MEASURED|SKIPPED|FAILED|tests passed' build/faults.log; exit $$status
 
 sim: ## random bad days in the simulated world: SEEDS=100000 of them, FIRST=4053: from there on

@@ -484,7 +484,7 @@ int main(int argc, char **argv)
                              .tests = tests,
                              .test_count = sizeof tests / sizeof tests[0]};
     bool is_long = argc > 2 && strcmp(argv[2], "long") == 0;
-    the_seed = scene_number(argv, "--seed", 1);
-    the_seconds = (int64_t)scene_number(argv, "--seconds", is_long ? 90 : 25);
+    the_seed = scene_number(argv, "--seed", is_long ? (uint64_t)measure_now_ms() : 2);
+    the_seconds = (int64_t)scene_number(argv, "--seconds", is_long ? 90 : 30);
     return scene_main(argc, argv, &options);
 }
