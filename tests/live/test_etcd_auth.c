@@ -5,6 +5,8 @@
 #include "scratch.h"
 #include "yr_test.h"
 
+#include <yurpc/etcd.h>
+
 #include <fcntl.h>
 #include <spawn.h>
 #include <stdio.h>
@@ -279,17 +281,60 @@ static void a_new_password_ends_the_old_ones_token(void **state) /* E79, V26 */
     rig_open(&rig, &by_file);
     rig_open(&root, &as_root);
     assert_put(&rig, "key/a");
+    lease_log keepalive;
+    int64_t id = (int64_t)(yr_io_random(rig.io) >> 1);
+    rig_grant(&rig, id, 5, &answer);
+    assert_int_equal(answer.status, YURPC_OK);
+    rig_keepalive_start(&rig, &keepalive, id, answer.reply->ttl_s);
     must_ctl("user", "delete", "user", NULL);
     must_ctl("user", "add", "user:another", NULL);
     must_ctl("user", "grant-role", "user", "rpc");
     assert_int_equal(put(&rig, "key/a", &answer), YURPC_UNAUTHENTICATED);
+    /* The lease outlives both: keepalives need no token (V23). */
+    assert_ok(yr_engine_restart(engine, false));
+    rig_run_ms(&rig, 8000);
+    assert_false(keepalive.is_lost);
+    assert_true(keepalive.renewals >= 3);
     write_file(path, "another\n");
     int64_t begun_ms = yr_io_boot_ms(rig.io);
     assert_true(rig_wait(&rig, &rig.is_connected));
     assert_true(yr_io_boot_ms(rig.io) - begun_ms < 10500);
     assert_put(&rig, "key/a");
+    etcd_answer_clear(&answer);
     rig_deinit(&root);
     rig_deinit(&rig);
+}
+
+static yurpc_status open_and_put(const char *username, const char *password, char text[256])
+{
+    yurpc_etcd *client = NULL;
+    yurpc_error *error = NULL;
+    yurpc_etcd_config config = YURPC_ETCD_CONFIG_INIT;
+    config.endpoints = yr_engine_address(engine);
+    config.username = username;
+    config.password = password;
+    yurpc_status status = yurpc_etcd_open(&config, &client, &error);
+    if (status == YURPC_OK) {
+        status = yurpc_etcd_put(client, yr_bytes_of_text("key/a"), yr_bytes_of_text("1"), NULL,
+                                NULL, &error);
+        yurpc_etcd_close(client);
+    }
+    (void)snprintf(text, 256, "%s", yurpc_error_text(error));
+    yurpc_error_free(error);
+    return status;
+}
+
+static void the_public_client_logs_in(void **state)
+{
+    (void)state;
+    char text[256];
+    assert_int_equal(open_and_put("user", as_user.password, text), YURPC_OK);
+    assert_int_equal(open_and_put("user", "wrong", text), YURPC_UNAUTHENTICATED);
+    assert_non_null(strstr(text, "etcd refuses user user: "));
+    assert_int_equal(open_and_put("user", NULL, text), YURPC_INVALID);
+    assert_non_null(strstr(text, "but no password"));
+    assert_int_equal(open_and_put(NULL, NULL, text), YURPC_UNAUTHENTICATED);
+    assert_non_null(strstr(text, "etcd wants a user"));
 }
 
 static void auth_that_is_switched_on_asks_for_a_user(void **state) /* E76, V24 */
@@ -351,6 +396,7 @@ int main(int argc, char **argv)
         TEST(an_expired_token_is_exchanged_within_the_call, set_up),
         TEST(adding_users_under_load_fails_no_call, set_up_jwt),
         TEST(a_wrong_password_is_told_with_the_connection, set_up),
+        TEST(the_public_client_logs_in, set_up),
         TEST(a_new_password_ends_the_old_ones_token, set_up),
         TEST(auth_that_is_switched_on_asks_for_a_user, set_up_open),
         TEST(a_right_that_is_revoked_denies_puts_and_ends_no_watch, set_up),
