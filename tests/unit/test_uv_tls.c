@@ -1,4 +1,5 @@
 /* The files of TLS: read, renewed, refused. */
+#include "base/mem.h"
 #include "tls_world.h"
 #include "yr_test.h"
 
@@ -131,6 +132,32 @@ static void files_that_cannot_be_used_say_why(void **state)
     assert_unusable(w, &pair, YURPC_TLS, "that can be read without a password");
 }
 
+static void lack_of_memory_leaves_nothing(void **state)
+{
+    tls_world *w = *state;
+    tls_world_write_cert(w, "first", 0, 0);
+    yr_tls_options options = {
+        .ca_file = w->ca_path, .cert_file = w->cert_path, .key_file = w->key_path};
+    long allowed = 0;
+    for (; w->tls == NULL; allowed++) {
+        yurpc_error *error = NULL;
+        yr_mem_fail_after(allowed);
+        yurpc_status status = tls_world_open(w, &options, &error);
+        yr_mem_fail_after(-1);
+        assert_true(status == YURPC_OK || status == YURPC_NO_MEMORY);
+        assert_int_equal(yurpc_error_status(error), status);
+        yurpc_error_free(error);
+    }
+    assert_true(allowed > 5);            /* the object, three paths, three files */
+    for (long n = 0; n < allowed; n++) { /* renewing keeps what there is */
+        yr_mem_fail_after(n);
+        assert_non_null(yr_uv_tls_refresh(yr_uv_tls_of(w->tls)));
+        yr_mem_fail_after(-1);
+    }
+    tls_world_connect_local(w, 0, true);
+    assert_peer_sees(w, "first");
+}
+
 static void insecure_accepts_anybody_and_says_so_each_time(void **state)
 {
     tls_world *w = *state;
@@ -157,6 +184,7 @@ int main(void)
         TEST(a_file_that_is_gone_or_garbage_changes_nothing),
         TEST(a_key_that_others_may_read_is_warned_of_once),
         TEST(files_that_cannot_be_used_say_why),
+        TEST(lack_of_memory_leaves_nothing),
         TEST(insecure_accepts_anybody_and_says_so_each_time),
     };
     return cmocka_run_group_tests_name("uv_tls", tests, NULL, NULL);
