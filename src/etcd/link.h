@@ -6,7 +6,8 @@
  * sent there. After a whole round of failed endpoints there is a pause (exponential backoff,
  * full jitter); so there is after a channel that lived only briefly, lest a server that hangs
  * up at once makes us spin. After one that lived well another endpoint is tried at once, the
- * same one within YR_LINK_SPREAD_MS.
+ * same one within YR_LINK_SPREAD_MS. After an outage a channel whose first answer took long is
+ * up only after as long again, because everybody got that answer at the same moment.
  *
  * Another cluster than the one first met is refused, so that two are never mixed. But when
  * every endpoint belongs to one and the same other cluster, for a while, then ours was
