@@ -101,18 +101,6 @@ static void keepalive_send(yr_etcd_keepalive *keepalive)
     yr_buf_deinit(&message);
 }
 
-static void on_beat(void *context)
-{
-    yr_etcd_keepalive *keepalive = context;
-    yr_keeper *keeper = keepalive->keeper;
-    if (yr_duplex_is_open(&keeper->stream)) {
-        keepalive_send(keepalive);
-    } else {
-        keepalive->is_due = true;
-        yr_duplex_want(&keeper->stream);
-    }
-}
-
 static void on_no_answer(void *context)
 {
     yr_etcd_keepalive *keepalive = context;
@@ -124,6 +112,20 @@ static void on_no_answer(void *context)
     yurpc_error *error = yr_error_new(YURPC_TIMEOUT, -1, "a renewal was not answered");
     yr_duplex_restart(&keeper->stream, error);
     yurpc_error_free(error);
+}
+
+static void on_beat(void *context)
+{
+    yr_etcd_keepalive *keepalive = context;
+    yr_keeper *keeper = keepalive->keeper;
+    if (keepalive->is_asked) { /* short leases: a beat is as long as an answer may take */
+        on_no_answer(keepalive);
+    } else if (yr_duplex_is_open(&keeper->stream)) {
+        keepalive_send(keepalive);
+    } else {
+        keepalive->is_due = true;
+        yr_duplex_want(&keeper->stream);
+    }
 }
 
 /* ---- The stream ---- */

@@ -201,6 +201,22 @@ static void a_write_that_went_through_a_dead_leader_is_not_repeated(void **state
     etcd_answer_clear(&answer);
 }
 
+/* The beat of a lease of 3 s is as long as the answer to a renewal may take. */
+static void an_unanswered_renewal_of_a_short_lease_is_tried_elsewhere(void **state)
+{
+    sim_rig *rig = *state;
+    lease_log log;
+    keep_for(rig, &log, 3);
+    assert_true(sim_rig_wait_count(rig, &log.renewals, 1, LIMIT_MS));
+    sim_rig_once(rig, "LeaseKeepAlive", YR_FAKE_SILENT, 0, NULL);
+    int changes = rig->connection_changes;
+    assert_true(sim_rig_wait_count(rig, &rig->connection_changes, changes + 2, 4000));
+    assert_true(rig->is_connected);
+    yr_sim_run_for(rig->sim, TTL_MS);
+    assert_false(log.is_lost);
+    yr_etcd_keepalive_stop(log.keepalive);
+}
+
 int main(void)
 {
 #define ON_THREE(test) \
@@ -211,6 +227,7 @@ int main(void)
             sim_rig_tear_down),
         ON_THREE(connections_that_break_all_the_time_lose_no_lease),
         ON_THREE(a_time_above_the_granted_one_is_not_believed),
+        ON_THREE(an_unanswered_renewal_of_a_short_lease_is_tried_elsewhere),
         ON_THREE(a_frozen_leader_costs_no_lease),
         ON_THREE(a_dead_leader_costs_no_lease),
         ON_THREE(a_lease_without_a_majority_is_given_up_at_its_deadline),
