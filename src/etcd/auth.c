@@ -334,6 +334,10 @@ static void on_timer(void *context)
 
 bool yr_auth_on_up(yr_auth *auth)
 {
+    if (auth->grpc != NULL && auth->channel != yr_link_channel(&auth->client->link)) {
+        yr_grpc_call_cancel(auth->grpc); /* there was a reason to leave that channel */
+        auth->grpc = NULL;
+    }
     if (!auth->is_ready && auth->refusal == NULL && !yr_timer_is_running(&auth->timer)) {
         log_in(auth);
     } else if (!auth->is_ready && !yr_timer_is_running(&auth->timer)) {

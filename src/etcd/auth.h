@@ -39,8 +39,8 @@ enum {
     YR_AUTH_AGAIN_MS = 100,   /* after one that was not sent at all */
     YR_AUTH_LOOK_MS = 1000,   /* how often the password file is looked at meanwhile */
     YR_AUTH_NOBODY_MS = 1000, /* between calls that etcd refuses for want of a user */
-    YR_AUTH_UNPROVEN_MAX = 3,
-    YR_AUTH_YOUNG_MS = 10000, /* a token of that age is not at fault when watches are denied */
+    YR_AUTH_UNPROVEN_MAX = 3, /* tokens in a row with which no call was accepted */
+    YR_AUTH_YOUNG_MS = 10000, /* a younger token is not at fault when a watch is denied */
 };
 
 typedef struct yr_auth_events {

@@ -461,6 +461,28 @@ static void a_connection_lost_while_logging_in_is_no_refusal(void **state)
     etcd_answer_clear(&answer);
 }
 
+static void a_login_does_not_wait_for_a_channel_that_was_left(void **state)
+{
+    sim_rig *rig = *state;
+    lease_log keepalive;
+    etcd_answer answer = {0};
+    assert_put(rig);
+    yr_etcd_lease lease = {yr_fake_etcd_grant(rig->fake, 3), 3, yr_io_now_ms(rig->io)};
+    lease_log_init(&keepalive, rig->client, &lease);
+    assert_true(sim_rig_wait_count(rig, &keepalive.renewals, 1, LIMIT_MS));
+    yr_fake_auth_expire_tokens(rig->fake);
+    sim_rig_once(rig, "Authenticate", YR_FAKE_SILENT, 0, NULL);
+    sim_rig_once(rig, "LeaseKeepAlive", YR_FAKE_SILENT, 0, NULL);
+    yurpc_etcd_op_options options = YURPC_ETCD_OP_OPTIONS_INIT;
+    options.timeout_ms = LIMIT_MS;
+    sim_rig_put(rig, &options, &answer);
+    assert_true(sim_rig_wait(rig, &answer.is_done, 5 * SOON_MS));
+    assert_int_equal(answer.status, YURPC_OK);
+    assert_false(keepalive.is_lost);
+    etcd_answer_clear(&answer);
+    yr_etcd_keepalive_stop(keepalive.keepalive);
+}
+
 static void a_wiped_store_is_noticed_by_who_may_read_little(void **state)
 {
     sim_rig *rig = *state;
@@ -535,6 +557,7 @@ int main(void)
         TEST(a_token_is_in_no_compression_table),
         TEST(a_token_outlives_its_connection),
         TEST(a_connection_lost_while_logging_in_is_no_refusal),
+        TEST(a_login_does_not_wait_for_a_channel_that_was_left),
         TEST(a_wiped_store_is_noticed_by_who_may_read_little),
         TEST(a_password_in_plain_text_is_warned_of_once),
     };
