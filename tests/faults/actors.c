@@ -27,7 +27,13 @@ static void log_line(void *context, yurpc_log_level level, const char *component
                      const char *text)
 {
     static const char connected[] = "connected to ";
+    static const char lost[] = "no connection";
     whereabouts *where = context;
+    if (strncmp(text, lost, sizeof lost - 1) == 0) {
+        pthread_mutex_lock(&where->mutex);
+        where->lost_ms = measure_now_ms();
+        pthread_mutex_unlock(&where->mutex);
+    }
     if (strncmp(text, connected, sizeof connected - 1) == 0) {
         const char *endpoint = text + sizeof connected - 1;
         pthread_mutex_lock(&where->mutex);
@@ -44,6 +50,27 @@ void whereabouts_get(whereabouts *where, char ret_endpoint[ENDPOINT_MAX])
     pthread_mutex_lock(&where->mutex);
     memcpy(ret_endpoint, where->endpoint, ENDPOINT_MAX);
     pthread_mutex_unlock(&where->mutex);
+}
+
+typedef struct wanted_loss {
+    whereabouts *where;
+    int64_t since_ms;
+    int64_t took_ms;
+} wanted_loss;
+
+static bool has_lost(void *context)
+{
+    wanted_loss *wanted = context;
+    pthread_mutex_lock(&wanted->where->mutex);
+    wanted->took_ms = wanted->where->lost_ms - wanted->since_ms;
+    pthread_mutex_unlock(&wanted->where->mutex);
+    return wanted->took_ms >= 0;
+}
+
+int64_t whereabouts_await_loss(whereabouts *where, int64_t since_ms, int64_t limit_ms)
+{
+    wanted_loss wanted = {.where = where, .since_ms = since_ms};
+    return await(has_lost, &wanted, limit_ms) < 0 ? -1 : wanted.took_ms;
 }
 
 static yurpc_registry *open_registry(const char *endpoints, uint32_t ttl_s, whereabouts *where,

@@ -24,9 +24,16 @@ typedef struct whereabouts {
     const char *name; /* in the log */
     pthread_mutex_t mutex;
     char endpoint[ENDPOINT_MAX];
+    int64_t lost_ms; /* when it last said that it has no connection */
 } whereabouts;
 
 void whereabouts_get(whereabouts *where, char ret_endpoint[ENDPOINT_MAX]);
+
+/*
+ * Wait until the client has noticed after @p since_ms that its connection is no good: how long
+ * it took, or -1. (That it was stale may be over before anybody sees it.)
+ */
+int64_t whereabouts_await_loss(whereabouts *where, int64_t since_ms, int64_t limit_ms);
 
 /* ---- Providers ---- */
 

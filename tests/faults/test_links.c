@@ -108,7 +108,7 @@ static void a_member_without_quorum_is_left_for_another(void **state) /* 23 */
     consumer_begin(consumer);
     int64_t begin_ms = measure_now_ms();
     yr_net_cut_member(member);
-    assert_true(await(consumer_is_stale, consumer, PATIENCE_MS) >= 0);
+    assert_true(whereabouts_await_loss(&consumer->where, begin_ms, PATIENCE_MS) >= 0);
     assert_true(await(consumer_is_fresh, consumer, PATIENCE_MS) >= 0);
     measure_note("promise 8: a member without quorum: left, and served by another",
                  measure_now_ms() - begin_ms, 3700 + X_MS);
