@@ -100,10 +100,8 @@ static void on_state(void *context, yurpc_registration_state state, const yurpc_
     actor_provider *self = context;
     (void)error;
     if (state == YURPC_REGISTERED) {
-        atomic_store(&self->registered_ms, measure_now_ms());
         atomic_fetch_add(&self->registered, 1);
     } else if (state == YURPC_LOST) {
-        atomic_store(&self->lost_ms, measure_now_ms());
         atomic_fetch_add(&self->lost, 1);
     } else if (state == YURPC_CONFLICT_STATE) {
         atomic_fetch_add(&self->conflicts, 1);
@@ -154,6 +152,25 @@ bool provider_is_registered(void *context)
         }
     }
     return true;
+}
+
+bool provider_was_told(void *context)
+{
+    actor_provider *self = context;
+    return atomic_load(&self->registered) == self->count + atomic_load(&self->lost);
+}
+
+static bool has_losses(void *context)
+{
+    const actor_provider *self = context;
+    return self->lost >= self->wanted_losses && provider_was_told(context);
+}
+
+void provider_expect_losses(actor_provider *self, int losses)
+{
+    self->wanted_losses = losses;
+    assert_true(await(has_losses, self, PATIENCE_MS) >= 0);
+    assert_int_equal(self->lost, losses);
 }
 
 /* ---- Consumers ---- */

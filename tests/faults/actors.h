@@ -45,8 +45,7 @@ typedef struct actor_provider {
     atomic_int registered; /* times that a registration became REGISTERED */
     atomic_int lost;
     atomic_int conflicts;
-    atomic_llong registered_ms; /* when it last did */
-    atomic_llong lost_ms;
+    int wanted_losses;
 } actor_provider;
 
 typedef struct provider_options {
@@ -66,6 +65,12 @@ int64_t provider_lease(const actor_provider *provider);
 
 /* Whether it is in the registry with all it has, as it believes. An await_fn. */
 bool provider_is_registered(void *provider);
+
+/* Whether callbacks, which come later, have told a recovery for each loss. An await_fn. */
+bool provider_was_told(void *provider);
+
+/* Wait until callbacks have told of so many losses and as many recoveries, and of no more. */
+void provider_expect_losses(actor_provider *provider, int losses);
 
 /* ---- Consumers ---- */
 
