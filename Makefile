@@ -60,7 +60,7 @@ coverage: ## what the readers' corpora execute (95 % of lines), then what the te
 	@tools/coverage.py build/coverage --reset
 	@ctest --preset coverage --label-regex fuzz --quiet
 	@tools/coverage.py build/coverage --decoders 95
-	@ctest --preset coverage --label-exclude fuzz
+	@ctest --preset coverage --label-regex '^(unit|sim|contract|cli)$$'
 	@tools/coverage.py build/coverage
 
 mutants: ## break a protocol rule at a time: a named test must notice each; ONLY=name: just those

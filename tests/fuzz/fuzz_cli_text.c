@@ -23,7 +23,7 @@ void cli_say(const char *format, ...)
     va_end(values);
 }
 
-/* What @p write puts out, to be freed. */
+/* What @p write puts out, to be freed with drop(). */
 static yurpc_bytes written(void (*write)(FILE *, const char *), const char *text)
 {
     char *out = NULL;
@@ -33,6 +33,15 @@ static yurpc_bytes written(void (*write)(FILE *, const char *), const char *text
     write(file, text);
     require(fclose(file) == 0);
     return yr_bytes(out, size);
+}
+
+static void drop(yurpc_bytes text)
+{
+    union {
+        const void *in;
+        void *out;
+    } pointer = {.in = text.data};
+    free(pointer.out);
 }
 
 static void check_shown(const char *text)
@@ -46,8 +55,8 @@ static void check_shown(const char *text)
     }
     yurpc_bytes again = written(cli_print_text, (const char *)at);
     require(yr_bytes_equal(shown, again));
-    free((void *)(uintptr_t)again.data);
-    free((void *)(uintptr_t)shown.data);
+    drop(again);
+    drop(shown);
 }
 
 static void write_wrapped(FILE *out, const char *text)
@@ -68,7 +77,7 @@ static void check_json(const char *text)
         require(yr_bytes_equal(read, yr_bytes_of_text(text)));
     }
     yr_json_free(root);
-    free((void *)(uintptr_t)json.data);
+    drop(json);
 }
 
 static void check_address(const char *text)

@@ -90,31 +90,41 @@ static yurpc_status delete_session(yr_local_store *store, yr_local_state *state,
     return yr_local_store_run(store, statement, ret_error);
 }
 
-/* Records whose session is not there at all: its row was damaged. */
+/* The first owner after *@p owner whose session is not there at all: its row was damaged. */
+static yurpc_status next_orphan(yr_local_store *store, int64_t *owner, bool *ret_is_found,
+                                yurpc_error **ret_error)
+{
+    /* Anew each time: deleting moves what a statement walks on. */
+    sqlite3_stmt *statement = yr_local_store_statement(store, YR_LOCAL_SQL_OWNER_GONE_NEXT);
+    sqlite3_bind_int64(statement, 1, *owner);
+    bool is_row = false;
+    yurpc_status status = yr_local_store_step(store, statement, &is_row, ret_error);
+    if (status != YURPC_OK) {
+        return status;
+    }
+    *ret_is_found = false;
+    if (is_row) {
+        int64_t found = sqlite3_column_int64(statement, 0);
+        sqlite3_reset(statement);
+        *ret_is_found = found > *owner; /* a damaged index: this must come to an end */
+        *owner = found;
+    }
+    return YURPC_OK;
+}
+
 static yurpc_status delete_orphans(yr_local_store *store, yr_local_state *state,
                                    yurpc_error **ret_error)
 {
-    bool is_row = true;
-    int64_t last = INT64_MIN; /* nobody's: ids are drawn, and are positive */
-    while (is_row) {
-        /* Anew each time: deleting moves what the statement walks on. */
-        sqlite3_stmt *statement = yr_local_store_statement(store, YR_LOCAL_SQL_OWNER_GONE_NEXT);
-        sqlite3_bind_int64(statement, 1, last);
-        yurpc_status status = yr_local_store_step(store, statement, &is_row, ret_error);
-        if (status == YURPC_OK && is_row) {
-            int64_t owner = sqlite3_column_int64(statement, 0);
-            sqlite3_reset(statement);
-            if (owner <= last) {
-                return YURPC_OK; /* a damaged index: this must come to an end */
-            }
-            last = owner;
-            status = yr_local_record_delete_owned(store, state, owner, ret_error);
-        }
-        if (status != YURPC_OK) {
-            return status;
+    int64_t owner = INT64_MIN; /* nobody's: ids are drawn, and are positive */
+    bool is_found = true;
+    yurpc_status status = next_orphan(store, &owner, &is_found, ret_error);
+    while (status == YURPC_OK && is_found) {
+        status = yr_local_record_delete_owned(store, state, owner, ret_error);
+        if (status == YURPC_OK) {
+            status = next_orphan(store, &owner, &is_found, ret_error);
         }
     }
-    return YURPC_OK;
+    return status;
 }
 
 static yurpc_status remove_dead(yr_local_store *store, yr_local_dead *dead,

@@ -59,6 +59,13 @@ static void bind_key(sqlite3_stmt *statement, int index, const yr_local_key *key
 
 /* ---- State ---- */
 
+/* Whether counting on from there cannot come to an end: nothing of ours gets further. */
+static bool can_count_on(const yr_local_state *state)
+{
+    const int64_t last = INT64_MAX - ((int64_t)1 << 40);
+    return state->revision >= 0 && state->revision < last;
+}
+
 static yurpc_status read_state(yr_local_store *store, yr_local_state *state, bool *ret_is_sound,
                                yurpc_error **ret_error)
 {
@@ -73,8 +80,9 @@ static yurpc_status read_state(yr_local_store *store, yr_local_state *state, boo
     if (is_row) {
         state->revision = sqlite3_column_int64(statement, 0);
         state->horizon = sqlite3_column_int64(statement, 1);
-        *ret_is_sound = sqlite3_column_int64(statement, 2) ==
-                        yr_local_seal_state(state->revision, state->horizon);
+        *ret_is_sound =
+            can_count_on(state) && sqlite3_column_int64(statement, 2) ==
+                                       yr_local_seal_state(state->revision, state->horizon);
         sqlite3_reset(statement);
     }
     return YURPC_OK;
