@@ -162,7 +162,9 @@ static void list(yr_subject *subject)
     char services[256];
     assert_ok(yr_subject_services(subject, services, sizeof services));
     printf("services %s\n", services);
+    yr_io *io = subject->stage->io;
     yr_subject_close(subject);
+    yr_uv_io_free(io);
 }
 
 int yr_actor_main(int argc, char **argv)

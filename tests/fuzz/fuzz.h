@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* The target. Returns 0. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -51,6 +52,18 @@ static inline yurpc_bytes fuzz_piece(fuzz_input *in, size_t len)
     in->at += len;
     in->left -= len;
     return piece;
+}
+
+/* A copy as a C string, up to the first NUL; the input itself need not end with one. */
+static inline char *fuzz_text(const uint8_t *data, size_t size)
+{
+    char *text = malloc(size + 1);
+    require(text != NULL);
+    if (size > 0) {
+        memcpy(text, data, size);
+    }
+    text[size] = '\0';
+    return text;
 }
 
 #endif /* YR_FUZZ_H */

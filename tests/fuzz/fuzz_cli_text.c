@@ -95,8 +95,7 @@ static void check_address(const char *text)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    char *text = strndup((const char *)data, size);
-    require(text != NULL);
+    char *text = fuzz_text(data, size);
     check_shown(text);
     check_json(text);
     check_address(text);

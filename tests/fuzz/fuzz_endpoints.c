@@ -55,10 +55,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     fuzz_input in = {data, size};
     uint64_t random = fuzz_byte(&in);
-    char *text = strndup((const char *)in.at, in.left);
+    char *text = fuzz_text(in.at, in.left);
     yr_endpoints endpoints;
     yurpc_error *error = NULL;
-    require(text != NULL);
     if (yr_endpoints_init(&endpoints, text, false, random, &error) == YURPC_OK) {
         require(endpoints.count > 0 && endpoints.count <= YR_ENDPOINTS_MAX);
         for (size_t i = 0; i < endpoints.count; i++) {
