@@ -231,8 +231,17 @@ static void a_storm_of_signals_disturbs_nothing(void **state) /* 130 */
 
 /* ---- Closed ---- */
 
+static void close_and_note(actor_provider *provider, const char *when)
+{
+    char promise[64];
+    (void)snprintf(promise, sizeof promise, "promise 4: closing while %s: returns", when);
+    int64_t begin_ms = measure_now_ms();
+    provider_close(provider);
+    measure_note(promise, measure_now_ms() - begin_ms, 3000);
+}
+
 /* Open a handle that wants something, and close it @p pause_ms later. */
-static void close_soon(const char *endpoints, int64_t pause_ms)
+static void close_soon(const char *when, const char *endpoints, int64_t pause_ms)
 {
     actor_provider provider;
     provider_options options = {.endpoints = endpoints,
@@ -243,9 +252,7 @@ static void close_soon(const char *endpoints, int64_t pause_ms)
                                 .is_background = true};
     provider_start(&provider, &options);
     measure_pause_ms(pause_ms);
-    int64_t begin_ms = measure_now_ms();
-    provider_close(&provider);
-    measure_note("promise 4: closing in any state: returns", measure_now_ms() - begin_ms, 3000);
+    close_and_note(&provider, when);
 }
 
 static void closing_is_bounded_in_every_state(void **state) /* 131 */
@@ -257,22 +264,19 @@ static void closing_is_bounded_in_every_state(void **state) /* 131 */
     yr_net_pretend("/etc/resolv.conf", "nameserver 127.0.0.53\n");
     for (int i = 0; i < rounds; i++) {
         int64_t pause_ms = 50 * i;
-        close_soon("http://127.0.0.1:1", pause_ms + 500); /* waiting to reconnect */
-        close_soon(endpoints, i);                         /* somewhere in the middle */
+        close_soon("refused", "http://127.0.0.1:1", pause_ms + 500);
+        close_soon("beginning", endpoints, i);
         scene_freeze(scene, 1);
-        close_soon(endpoints, pause_ms); /* the server says nothing */
+        close_soon("the server is frozen", endpoints, pause_ms);
         scene_thaw(scene, 1);
         yr_net_cut(ROAD, ROAD, YR_NET_NEW);
-        close_soon(endpoints, pause_ms); /* connecting */
+        close_soon("connecting", endpoints, pause_ms);
         yr_net_drop("udp dport 53");
-        close_soon("http://nowhere.test:2379", pause_ms); /* resolving */
+        close_soon("resolving", "http://nowhere.test:2379", pause_ms);
         yr_net_heal();
         actor_provider *provider = scene_provider(scene, ROAD, (uint16_t)(8000 + i), 1, TTL_S);
         yr_net_cut(ROAD, ROAD, YR_NET_FROM_SERVER);
-        int64_t begin_ms = measure_now_ms();
-        provider_close(provider); /* its requests are not answered */
-        measure_note("promise 4: closing in any state: returns", measure_now_ms() - begin_ms,
-                     3000);
+        close_and_note(provider, "nothing is answered");
         yr_net_heal();
         scene->provider_count--;
     }
