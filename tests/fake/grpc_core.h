@@ -31,7 +31,7 @@ struct yr_fake_conn {
     yr_fake_blob out;  /* frames to be written */
     yr_fake_blob raw;  /* goes behind them */
     yr_fake_blob kept; /* came while frozen */
-    size_t written;    /* what the last yr_fake_conn_output() lent */
+    size_t written;    /* of out: gone already, or lent by the last yr_fake_conn_output() */
     int depth;         /* nghttp2 or a handler of ours is at work */
     bool is_frozen;
     bool is_dropped;

@@ -62,19 +62,25 @@ static void on_flush(void *context)
         conn_collect(conn);
     }
     size_t len_max = conn->server->options.write_len_max;
-    size_t len = len_max > 0 && len_max < conn->out.len ? len_max : conn->out.len;
+    size_t left = conn->out.len - conn->written;
+    size_t len = len_max > 0 && len_max < left ? len_max : left;
     if (conn->is_dropped) {
         conn_free(conn);
         return;
     }
     if (len > 0) {
-        if (yr_stream_write(conn->stream, (yurpc_bytes){conn->out.data, len}) != YURPC_OK) {
+        if (yr_stream_write(conn->stream, (yurpc_bytes){conn->out.data + conn->written, len}) !=
+            YURPC_OK) {
             conn_free(conn);
             return;
         }
-        yr_fake_blob_consume(&conn->out, len);
+        conn->written += len;
     }
-    if (conn->out.len > 0) {
+    if (conn->written > conn->out.len / 2) { /* not for each piece: it moves all the rest */
+        yr_fake_blob_consume(&conn->out, conn->written);
+        conn->written = 0;
+    }
+    if (conn->out.len > conn->written) {
         yr_fake_conn_wake(conn);
     } else if (conn->is_finishing) {
         yr_stream_finish(conn->stream);

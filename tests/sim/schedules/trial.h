@@ -9,8 +9,8 @@
 #include "sim/schedules/schedule.h"
 
 enum {
-    YR_TRIAL_CRASHED = 100, /* beside the invariants: a signal, or an exit of its own */
-    YR_TRIAL_SECONDS_MAX = 60,
+    YR_TRIAL_CRASHED = 100,     /* beside the invariants: a signal, or an exit of its own */
+    YR_TRIAL_SECONDS_MAX = 300, /* noise in pieces of a byte takes its time */
 };
 
 typedef struct yr_outcome {
