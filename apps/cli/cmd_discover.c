@@ -37,6 +37,18 @@ static int print_snapshot(const cli_options *options, const yurpc_snapshot *snap
     return CLI_NOT_FOUND;
 }
 
+/* A program is better off with a list from disk; who asks once should hear of a refusal. */
+static int check_refusal(yurpc_registry *registry, const yurpc_snapshot *snapshot)
+{
+    yurpc_error *error = NULL;
+    yurpc_status status = yurpc_registry_get_connection(registry, &error);
+    if (yurpc_snapshot_is_cached(snapshot) && cli_exit_code(status) == CLI_REFUSED) {
+        return cli_fail(status, error);
+    }
+    yurpc_error_free(error);
+    return CLI_DONE;
+}
+
 static int run(const cli_options *options)
 {
     char service[CLI_SERVICE_SIZE];
@@ -55,8 +67,11 @@ static int run(const cli_options *options)
         code = cli_fail(status, error);
     } else {
         const yurpc_snapshot *snapshot = yurpc_service_acquire(found);
-        cli_say_cached(registry, snapshot);
-        code = print_snapshot(options, snapshot, service);
+        code = check_refusal(registry, snapshot);
+        if (code == CLI_DONE) {
+            cli_say_cached(registry, snapshot);
+            code = print_snapshot(options, snapshot, service);
+        }
         yurpc_service_release(found, snapshot);
         yurpc_service_close(found);
     }
@@ -70,9 +85,11 @@ const cli_command cli_command_discover = {
     .argument_count = 1,
     .options = CLI_TAKES_GROUP,
     .summary = "List the instances of a service",
-    .text = "With -o json one array, with -o address one HOST:PORT a line. Exit status 3 when\n"
-            "there is none. When the registry is out of reach the list comes from disk, where\n"
-            "it was kept on better days (--cache-dir), and stderr says so.\n",
+    .text =
+        "With -o json one array, with -o address one HOST:PORT a line. Exit status 3 when\n"
+        "there is none. When the registry is out of reach the list comes from disk, where\n"
+        "it was kept on better days (--cache-dir), and stderr says so; not when the registry\n"
+        "refuses us (exit status 5).\n",
     .example = "  yurpc discover com.acme.UserService:1.0 -o address\n",
     .run = run,
 };

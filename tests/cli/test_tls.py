@@ -106,6 +106,11 @@ class Tls:
         self.assertIn("refuses our certificate " + other.path("client.pem"), text)
         self.assertIn("https://", self.refused(4, address=self.registry.url.replace("https:", "http:")))
 
+    def test_a_list_from_disk_does_not_hide_a_refusal(self):
+        self.register("10.0.0.5:8080")
+        self.assertEqual(self.addresses(), ["10.0.0.5:8080"])
+        self.assertIn("wants a client certificate", self.refused(5, "--cacert", self.files.path("ca.pem")))
+
     def test_a_provider_who_is_refused_is_told_and_leaves_nothing(self):
         done = subprocess.run([COMMAND, *self.registry.address, "register", self.service, "10.0.0.5:8080",
                                "--timeout", "5000", "--cacert", self.files.path("ca.pem")],
