@@ -77,7 +77,10 @@ static void attempt_failed(yr_link *link, yurpc_error *error)
     yr_endpoints_rotate(&link->endpoints);
     link->failures++;
     if (link->failures < link->endpoints.count) {
-        connect_after(link, 0);
+        /* The first round is quick, later ones shall not hammer a cluster that is down. */
+        bool is_first_round = link->backoff.failures == 0;
+        uint64_t random = yr_io_random(link->options.io);
+        connect_after(link, is_first_round ? 0 : (int64_t)(random % YR_LINK_SPACING_MS));
     } else {
         link->failures = 0;
         connect_after(link, pause_ms(link));

@@ -25,6 +25,7 @@
 enum {
     YR_LINK_BACKOFF_MS = 100,
     YR_LINK_BACKOFF_MAX_MS = 5000,
+    YR_LINK_SPACING_MS = 1000,            /* up to that between endpoints, once all failed */
     YR_LINK_SPREAD_MS = 1000,             /* of coming back to the only endpoint */
     YR_LINK_PROMPT_MS = 100,              /* an answer as soon did not make anybody wait */
     YR_LINK_ECHO_MAX_MS = 2000,           /* of waiting once more as long as for the answer */

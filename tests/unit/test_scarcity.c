@@ -255,13 +255,14 @@ static void nothing_is_left_open_for_a_program_that_is_executed(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        /* First: ThreadSanitizer allows no threads in the child of a process that has some. */
+        cmocka_unit_test(a_program_without_standard_descriptors_can_use_it),
         cmocka_unit_test(local_survives_when_one_call_fails),
         cmocka_unit_test(local_survives_when_all_calls_fail),
         cmocka_unit_test(etcd_survives_when_one_call_fails),
         cmocka_unit_test(etcd_survives_when_all_calls_fail),
         cmocka_unit_test(the_etcd_client_survives_when_one_call_fails),
         cmocka_unit_test(nothing_is_left_open_for_a_program_that_is_executed),
-        cmocka_unit_test(a_program_without_standard_descriptors_can_use_it),
     };
     return cmocka_run_group_tests_name("scarcity", tests, make_directory, remove_directory);
 }

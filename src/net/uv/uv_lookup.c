@@ -69,6 +69,8 @@ static void on_closed(uv_handle_t *handle)
 static void on_answer(uv_async_t *async)
 {
     yr_uv_lookup *lookup = async->data;
+    bool is_answered = atomic_load(&lookup->state) == LOOKUP_ANSWERED; /* orders the answer */
+    YR_ASSERT(is_answered);
     lookup->io->answers_due--;
     if (lookup->fn != NULL) {
         lookup->fn(lookup->context, lookup->error, lookup->list);
