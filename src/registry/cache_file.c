@@ -20,6 +20,7 @@
 
 enum {
     READABLE_LEN_MAX = 60, /* of a service in a file's name */
+    NUMBER_LEN = 16,       /* of what follows it */
     TMP_NAME_SIZE = YR_CACHE_NAME_SIZE + 24,
     ENTRIES_SIZE = 4096, /* of a folder, looked at together */
     /* Not waiting for what is no plain file. */
@@ -292,19 +293,50 @@ static yurpc_status write_new(const place *at, yurpc_bytes file, const yr_cache_
 
 /* ---- Tidying ---- */
 
-static bool ends_with(const char *name, const char *suffix)
+/* Whether @p name ends with @p suffix, which is taken off then. */
+static bool drop_suffix(yurpc_bytes *name, const char *suffix)
 {
-    size_t len = strlen(name);
-    size_t suffix_len = strlen(suffix);
-    return len >= suffix_len && strcmp(name + len - suffix_len, suffix) == 0;
+    size_t len = strlen(suffix);
+    if (name->len < len ||
+        memcmp((const char *)name->data + name->len - len, suffix, len) != 0) {
+        return false;
+    }
+    name->len -= len;
+    return true;
+}
+
+/* The same with @p sign and a number as files' names hold them. */
+static bool drop_number(yurpc_bytes *name, char sign)
+{
+    const char *data = name->data;
+    size_t first = name->len - NUMBER_LEN;
+    if (name->len <= NUMBER_LEN || data[first - 1] != sign) {
+        return false;
+    }
+    for (size_t i = first; i < name->len; i++) {
+        if (!isdigit((unsigned char)data[i]) && !(data[i] >= 'a' && data[i] <= 'f')) {
+            return false;
+        }
+    }
+    name->len = first - 1;
+    return true;
+}
+
+/* For how long a file of that name is kept: one that is not named as ours for ever, as the
+ * folder may be one that is used for other things, too. */
+static int64_t kept_ms_of(const char *name)
+{
+    yurpc_bytes rest = yr_bytes_of_text(name);
+    bool is_tmp = drop_suffix(&rest, TMP_SUFFIX);
+    bool is_ours = (!is_tmp || drop_number(&rest, '.')) && drop_suffix(&rest, LIST_SUFFIX) &&
+                   drop_number(&rest, '-');
+    return !is_ours ? INT64_MAX : is_tmp ? tmp_kept_ms : list_kept_ms;
 }
 
 static void remove_if_old(int dir_fd, const char *name, int64_t now_ms)
 {
     struct stat info;
-    int64_t kept_ms = ends_with(name, LIST_SUFFIX)  ? list_kept_ms
-                      : ends_with(name, TMP_SUFFIX) ? tmp_kept_ms
-                                                    : INT64_MAX;
+    int64_t kept_ms = kept_ms_of(name);
     if (kept_ms < INT64_MAX && fstatat(dir_fd, name, &info, AT_SYMLINK_NOFOLLOW) == 0 &&
         now_ms - (int64_t)info.st_mtim.tv_sec * 1000 > kept_ms) {
         (void)unlinkat(dir_fd, name, 0);

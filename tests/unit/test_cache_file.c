@@ -479,11 +479,22 @@ static void what_was_left_long_ago_is_removed(void **state)
         const char *name;
         int64_t age_s;
         bool is_kept;
-    } files[] = {{"old.list", 31 * 24 * 3600, false},
-                 {"young.list", 29 * 24 * 3600, true},
-                 {"old.list.1.tmp", 2 * 3600, false},
-                 {"young.list.1.tmp", 1800, true},
-                 {"of-somebody-else", 1000 * 24 * 3600, true}};
+    } files[] = {
+        {"a-0123456789abcdef.list", 31 * 24 * 3600, false},
+        {"b-0123456789abcdef.list", 29 * 24 * 3600, true},
+        {"-0123456789abcdef.list", 31 * 24 * 3600, false},
+        {"a-0123456789abcdef.list.fedcba9876543210.tmp", 2 * 3600, false},
+        {"b-0123456789abcdef.list.fedcba9876543210.tmp", 1800, true},
+        /* Somebody may have named a folder in which there are other things, too. */
+        {"of-somebody-else", 1000 * 24 * 3600, true},
+        {"sources.list", 1000 * 24 * 3600, true},
+        {"thesis.tmp", 1000 * 24 * 3600, true},
+        {"a-0123456789abcdeF.list", 1000 * 24 * 3600, true},
+        {"a_0123456789abcdef.list", 1000 * 24 * 3600, true},
+        {"a-0123456789abcdef.fedcba9876543210.tmp", 1000 * 24 * 3600, true},
+        {".list", 1000 * 24 * 3600, true},
+        {".tmp", 1000 * 24 * 3600, true},
+    };
     enum { COUNT = sizeof files / sizeof *files };
     char paths[COUNT][PATH_SIZE];
     assert_ok(save(3, 7));
