@@ -20,6 +20,7 @@ typedef struct endpoint_part {
     yurpc_bytes host;
     uint16_t port;
     bool is_tls;
+    bool is_secret; /* the text of all of them may hold a password */
 } endpoint_part;
 
 static bool bytes_contain(yurpc_bytes bytes, char c)
@@ -35,9 +36,7 @@ static char byte_at(yurpc_bytes bytes, size_t index)
 static yurpc_status part_fail(const endpoint_part *part, const char *what,
                               yurpc_error **ret_error)
 {
-    /* What stands before '@' may be a password: it is not repeated. */
-    bool is_secret = bytes_contain(part->text, '@');
-    yurpc_bytes shown = is_secret ? yr_bytes_of_text("...@...") : part->text;
+    yurpc_bytes shown = part->is_secret ? yr_bytes_of_text("...@...") : part->text;
     return yr_error_set(ret_error, YURPC_INVALID, -1, "etcd endpoint %zu, \"%.*s\": %s; " RIGHT,
                         part->number, shown.len > 64 ? 64 : (int)shown.len,
                         (const char *)shown.data, what);
@@ -133,7 +132,7 @@ static yurpc_status part_read(endpoint_part *part, yurpc_error **ret_error)
     if (text.len == 0) {
         return part_fail(part, "it is empty", ret_error);
     }
-    if (bytes_contain(text, '@')) {
+    if (part->is_secret) {
         return part_fail(part, "it must not hold credentials", ret_error);
     }
     yurpc_status status = read_scheme(part, &text, ret_error);
@@ -180,10 +179,13 @@ static yurpc_bytes trim(yurpc_bytes text)
     return text;
 }
 
-static yurpc_status add(yr_endpoints *endpoints, yurpc_bytes text, bool is_tls,
+/* @p kind says what is known before the text is read. */
+static yurpc_status add(yr_endpoints *endpoints, yurpc_bytes text, const endpoint_part *kind,
                         yurpc_error **ret_error)
 {
-    endpoint_part part = {.text = trim(text), .number = endpoints->count + 1, .is_tls = is_tls};
+    endpoint_part part = *kind;
+    part.text = trim(text);
+    part.number = endpoints->count + 1;
     if (endpoints->count == YR_ENDPOINTS_MAX) {
         return part_fail(&part, "at most 64 are allowed", ret_error);
     }
@@ -201,11 +203,13 @@ yurpc_status yr_endpoints_init(yr_endpoints *endpoints, const char *text, bool i
 {
     memset(endpoints, 0, sizeof *endpoints);
     const char *rest = text == NULL || text[0] == '\0' ? "localhost" : text;
+    /* A password may stand before '@', with commas in it: then nothing at all is repeated. */
+    const endpoint_part kind = {.is_tls = is_tls, .is_secret = strchr(rest, '@') != NULL};
     yurpc_status status = YURPC_OK;
     while (rest != NULL && status == YURPC_OK) {
         const char *comma = strchr(rest, ',');
         size_t len = comma == NULL ? strlen(rest) : (size_t)(comma - rest);
-        status = add(endpoints, yr_bytes(rest, len), is_tls, ret_error);
+        status = add(endpoints, yr_bytes(rest, len), &kind, ret_error);
         rest = comma == NULL ? NULL : comma + 1;
     }
     if (status != YURPC_OK) {

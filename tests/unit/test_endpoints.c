@@ -95,6 +95,22 @@ static void a_password_is_not_repeated(void **state)
     yurpc_error_free(error);
 }
 
+static void a_password_with_a_comma_is_not_repeated_either(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {
+        "http://root:geheim,x@a:1", "http://root:x,geheim,y@a:1", "a:1,root:x@b:2,c:geheim"};
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        yr_endpoints endpoints;
+        yurpc_error *error = NULL;
+        assert_int_equal(yr_endpoints_init(&endpoints, texts[i], false, 0, &error),
+                         YURPC_INVALID);
+        assert_non_null(strstr(yurpc_error_text(error), "...@..."));
+        assert_null(strstr(yurpc_error_text(error), "geheim"));
+        yurpc_error_free(error);
+    }
+}
+
 static void there_are_at_most_64(void **state)
 {
     (void)state;
@@ -152,6 +168,7 @@ int main(void)
         cmocka_unit_test(a_wrong_one_is_named_with_a_right_one),
         cmocka_unit_test(each_endpoint_has_its_own_scheme),
         cmocka_unit_test(a_password_is_not_repeated),
+        cmocka_unit_test(a_password_with_a_comma_is_not_repeated_either),
         cmocka_unit_test(there_are_at_most_64),
         cmocka_unit_test(the_order_starts_at_random_and_goes_round),
         cmocka_unit_test(lack_of_memory_leaves_nothing),
