@@ -54,10 +54,12 @@ typedef struct yurpc_etcd_config {
     bool is_tls_insecure;      /**< verify no certificate: for tests; refused with a password */
 
     /**
-     * The user; NULL: nobody. With it goes one of the next two. The client logs in by itself,
-     * and again whenever etcd wants it; calls wait for that within their time. While etcd
-     * refuses the user (YURPC_UNAUTHENTICATED), calls fail at once, and it is tried again after
-     * 10 s, then less often, at least every 60 s.
+     * The user; NULL: nobody. With it goes one of the next two. It holds no colon, and
+     * endpoints of https are not mixed with others that are not on this machine
+     * (YURPC_INVALID). The client logs in by itself, and again whenever etcd wants it; calls
+     * wait for that within their time. While etcd refuses the user (YURPC_UNAUTHENTICATED),
+     * calls fail at once, and it is tried again after 10 s, then less often, at least every 60
+     * s.
      */
     const char *username;
     const char

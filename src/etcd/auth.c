@@ -8,6 +8,8 @@
 #include "etcd/encode.h"
 #include "etcd/status_table.h"
 
+#include <string.h>
+
 static void on_timer(void *context);
 static void on_refused_task(void *context);
 
@@ -20,6 +22,8 @@ static yurpc_status check_options(const yr_etcd_options *options, yurpc_error **
         wrong = "a password and a password file are given for etcd: give one of them";
     } else if (options->username != NULL && options->username[0] == '\0') {
         wrong = "the name of the user for etcd is empty";
+    } else if (options->username != NULL && strchr(options->username, ':') != NULL) {
+        wrong = "the name of the user for etcd holds a colon: a password does not belong there";
     } else if (options->username == NULL &&
                (options->password != NULL || options->password_file != NULL)) {
         wrong = "a password for etcd is given, but no user: give the user, too";

@@ -254,6 +254,7 @@ yurpc_status yr_etcd_new(yr_io *io, const yr_etcd_options *options,
                                     .connect_timeout_ms = options->connect_timeout_ms > 0
                                                               ? options->connect_timeout_ms
                                                               : YR_ETCD_CONNECT_TIMEOUT_MS,
+                                    .has_secret = options->username != NULL,
                                     .log = options->log,
                                     .history = &client->history};
     yurpc_status status = check_tls(options, ret_error);

@@ -445,6 +445,20 @@ static bool wants_tls(const yr_endpoints *endpoints)
     return is_wanted;
 }
 
+/* Whoever cuts off those of https would be told the password by way of the others. */
+static yurpc_status check_mixture(const yr_endpoints *endpoints, yurpc_error **ret_error)
+{
+    for (size_t i = 0; i < endpoints->count; i++) {
+        if (!yr_endpoint_is_private(&endpoints->items[i])) {
+            return yr_error_set(ret_error, YURPC_INVALID, -1,
+                                "a password is not sent to https and in plain text alike: %s "
+                                "is not https; write https:// before each endpoint",
+                                endpoints->items[i].name);
+        }
+    }
+    return YURPC_OK;
+}
+
 yurpc_status yr_link_init(yr_link *link, const yr_link_options *options,
                           const yr_link_events *events, void *context, yurpc_error **ret_error)
 {
@@ -462,7 +476,11 @@ yurpc_status yr_link_init(yr_link *link, const yr_link_options *options,
     bool is_tls_meant = tls->ca_file != NULL || tls->cert_file != NULL || tls->is_insecure;
     yurpc_status status = yr_endpoints_init(&link->endpoints, options->endpoints, is_tls_meant,
                                             yr_io_random(options->io), ret_error);
-    return status == YURPC_OK && wants_tls(&link->endpoints)
+    if (status != YURPC_OK || !wants_tls(&link->endpoints)) {
+        return status;
+    }
+    status = options->has_secret ? check_mixture(&link->endpoints, ret_error) : YURPC_OK;
+    return status == YURPC_OK
                ? yr_tls_new(options->io, tls, &options->log, &link->tls, ret_error)
                : status;
 }

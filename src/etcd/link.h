@@ -50,6 +50,7 @@ typedef struct yr_link_options {
     const char *endpoints;
     yr_tls_options tls; /* used for endpoints of https; wanted for those without a scheme */
     int64_t connect_timeout_ms;
+    bool has_secret; /* a password goes along: https and plain text are not to be mixed */
     yr_log log;
     yr_history *history; /* borrowed */
 } yr_link_options;

@@ -256,6 +256,9 @@ static void options_that_make_no_sense_are_refused(void **state)
         {{.username = "", .password = "p"}, "is empty"},
         {{.username = "a", .password = "p", .tls = {.is_insecure = true}}, "are not verified"},
         {{.username = "a", .password_file = "/dev/null"}, "is not a regular file"},
+        {{.username = "a", .password = "p", .endpoints = "https://a:1,b:2"},
+         "b:2 is not https"},
+        {{.username = "a:p", .password = "p"}, "holds a colon"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         yr_etcd *client = NULL;
