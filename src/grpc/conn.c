@@ -66,6 +66,7 @@ void yr_grpc_conn_free(yr_grpc_conn *conn)
     free_calls(&conn->ended);
     yr_buf_deinit(&conn->out);
     yurpc_error_free(conn->error);
+    yurpc_error_free(conn->drain_error);
     yr_free(conn->authority);
     yr_free(conn);
 }
@@ -75,12 +76,18 @@ void yr_grpc_conn_set_tls(yr_grpc_conn *conn)
     conn->is_tls = true;
 }
 
+/* Takes @p error. */
+static void conn_die(yr_grpc_conn *conn, yurpc_error *error)
+{
+    conn->state = YR_GRPC_CONN_DEAD;
+    conn->drain_error = conn->error;
+    conn->error = error;
+}
+
 void yr_grpc_conn_abandon(yr_grpc_conn *conn)
 {
     if (conn->state != YR_GRPC_CONN_DEAD) {
-        conn->state = YR_GRPC_CONN_DEAD;
-        yurpc_error_free(conn->error);
-        conn->error = yr_error_new(YURPC_CLOSED, -1, "the connection was closed here");
+        conn_die(conn, yr_error_new(YURPC_CLOSED, -1, "the connection was closed here"));
     }
     yr_grpc_call *current = conn->current;
     if (current != NULL && !current->is_cancelled) {
@@ -141,9 +148,7 @@ void yr_grpc_conn_break(yr_grpc_conn *conn, yurpc_error *error)
         yurpc_error_free(error);
         return;
     }
-    conn->state = YR_GRPC_CONN_DEAD;
-    yurpc_error_free(conn->error);
-    conn->error = error;
+    conn_die(conn, error);
     end_calls(conn, &conn->waiting);
     end_calls(conn, &conn->open);
 }

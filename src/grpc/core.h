@@ -50,6 +50,7 @@ struct yr_grpc_conn {
     nghttp2_session *session;
     yr_grpc_conn_state state;
     yurpc_error *error;
+    yurpc_error *drain_error; /* why a dead one drained: calls not yet told quote it */
     int64_t now_ms;
     yr_list waiting;
     yr_list open;

@@ -58,6 +58,25 @@ static void calls_that_wait_are_unprocessed_after_a_goaway(void **state)
     }
 }
 
+static void calls_ended_by_a_goaway_are_told_so_when_the_same_bytes_break_http2(void **state)
+{
+    static const char bytes[] = "\0\0\x08\7\0\0\0\0\0\0\0\0\0\0\0\0\0" /* GOAWAY */
+                                "\0\0\1\6\0\0\0\0\0!";                 /* PING of 1 byte */
+    pair *p = *state;
+    heard call;
+    const yr_fake_setting setting = {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, 0};
+    yr_fake_conn_send_settings(p->peer, &setting, 1);
+    pair_pump(p);
+    yr_grpc_request request = stream("/silent");
+    pair_begin(p, &request, &call);
+    pair_pump(p);
+    yr_grpc_conn_feed(p->conn, yr_bytes(bytes, sizeof bytes - 1), p->now_ms);
+    assert_int_equal(yr_grpc_conn_get_state(p->conn), YR_GRPC_CONN_DEAD);
+    assert_int_equal(call.ends, 1);
+    assert_true(call.end.is_unprocessed);
+    assert_non_null(strstr(call.text, "sent GOAWAY"));
+}
+
 static void a_goaway_for_pings_says_so_to_the_last_call(void **state)
 {
     pair *p = *state;
@@ -415,6 +434,7 @@ int main(void)
 #define PAIR_TEST(test) cmocka_unit_test_setup_teardown(test, pair_setup, pair_teardown)
         PAIR_TEST(calls_above_a_goaway_are_unprocessed_and_those_below_go_on),
         PAIR_TEST(calls_that_wait_are_unprocessed_after_a_goaway),
+        PAIR_TEST(calls_ended_by_a_goaway_are_told_so_when_the_same_bytes_break_http2),
         PAIR_TEST(a_goaway_for_pings_says_so_to_the_last_call),
         PAIR_TEST(a_second_goaway_may_lower_the_last_stream),
         PAIR_TEST(a_second_goaway_that_raises_the_last_stream_ends_everything),
