@@ -138,6 +138,7 @@ typedef struct yr_connect_options {
     uint16_t port;
     int64_t timeout_ms; /* for resolving, connecting and the TLS handshake together */
     yr_tls *tls;        /* borrowed until the stream is closed; NULL: plain TCP */
+    bool is_minor;      /* a name is resolved only while few others are: those come first */
 } yr_connect_options;
 
 /*

@@ -65,7 +65,11 @@ static void probe_connect(yr_probe *probe)
         .on_open = on_open, .on_data = on_data, .on_end = on_end};
     yr_prober *prober = probe->prober;
     const yr_connect_options options = {
-        .host = probe->host, .port = probe->port, .timeout_ms = YR_PROBE_TIMEOUT_MS};
+        .host = probe->host,
+        .port = probe->port,
+        .timeout_ms = YR_PROBE_TIMEOUT_MS,
+        .is_minor =
+            true}; /* names that nobody answers for must not keep us from the registry */
     if (yr_io_connect(prober->io, &options, &events, probe, &probe->stream) != YURPC_OK) {
         probe->fn(probe->context, false);
         return;

@@ -1,6 +1,7 @@
 /* Choosing among the addresses of a name. The resolver is this file's own. */
 #include "base/bytes.h"
 #include "net/uv/uv_io.h"
+#include "net/uv/uv_lookup.h"
 #include "net_end.h"
 #include "yr_test.h"
 
@@ -256,6 +257,49 @@ static void a_slow_resolver_is_bounded_by_the_deadline(void **state)
     answer_slowly();
 }
 
+static void note_end(void *context, const yurpc_error *error)
+{
+    (void)error;
+    ++*(size_t *)context;
+}
+
+static void ignore_open(void *context)
+{
+    (void)context;
+}
+
+static void ignore_data(void *context, yurpc_bytes bytes)
+{
+    (void)context;
+    (void)bytes;
+}
+
+/* Whoever may register names that nobody answers for must not keep us from the registry. */
+static void minor_lookups_leave_room_for_others(void **state)
+{
+    world *w = *state;
+    static const yr_stream_events events = {
+        .on_open = ignore_open, .on_data = ignore_data, .on_end = note_end};
+    const yr_connect_options minor = {
+        .host = "slow.test", .port = 1, .timeout_ms = CONNECT_MS, .is_minor = true};
+    yr_stream *streams[YR_UV_LOOKUPS_MAX];
+    size_t ended = 0;
+    for (size_t i = 0; i < YR_UV_LOOKUPS_MAX; i++) {
+        assert_ok(yr_io_connect(w->io, &minor, &events, &ended, &streams[i]));
+    }
+    add_answer(AF_INET, "127.0.0.1", w->port);
+    dial(w, "name.test", CONNECT_MS);
+    bool is_open = w->client.is_open;
+    for (size_t i = 0; i < YR_UV_LOOKUPS_MAX; i++) {
+        yr_stream_close(streams[i]);
+    }
+    for (size_t i = ended; i < YR_UV_LOOKUPS_MAX; i++) {
+        answer_slowly();
+    }
+    assert_true(is_open);
+    assert_int_equal(ended, YR_UV_LOOKUPS_MAX - YR_UV_LOOKUPS_MINOR_MAX);
+}
+
 static void a_loop_does_not_wait_for_a_slow_resolver_when_it_is_freed(void **state)
 {
     (void)state;
@@ -320,6 +364,7 @@ int main(void)
         TEST(addresses_beyond_the_maximum_are_ignored),
         TEST(a_name_without_addresses_does_not_exist),
         TEST(a_slow_resolver_is_bounded_by_the_deadline),
+        TEST(minor_lookups_leave_room_for_others),
         TEST(a_loop_does_not_wait_for_a_slow_resolver_when_it_is_freed),
     };
     return cmocka_run_group_tests_name("uv_dial", tests, NULL, NULL);

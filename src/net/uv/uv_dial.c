@@ -302,8 +302,7 @@ yurpc_status yr_uv_dial_new(yr_uv_io *io, const yr_connect_options *options, yr_
     if (yr_address_parse(dial->host, options->port, &dial->addresses[0])) {
         dial->address_count = 1;
     } else {
-        int uv_error =
-            yr_uv_lookup_new(io, dial->host, options->port, on_resolved, dial, &dial->lookup);
+        int uv_error = yr_uv_lookup_new(io, options, on_resolved, dial, &dial->lookup);
         if (uv_error == UV_ENOMEM) {
             yr_free(dial);
             return YURPC_NO_MEMORY;

@@ -78,11 +78,12 @@ static void on_answer(uv_async_t *async)
     uv_close((uv_handle_t *)async, on_closed);
 }
 
-static int start_thread(yr_uv_lookup *lookup)
+static int start_thread(yr_uv_lookup *lookup, bool is_minor)
 {
     pthread_t thread;
     sigset_t before;
-    if (atomic_fetch_add(&running, 1) >= YR_UV_LOOKUPS_MAX) {
+    int most = is_minor ? YR_UV_LOOKUPS_MINOR_MAX : YR_UV_LOOKUPS_MAX;
+    if (atomic_fetch_add(&running, 1) >= most) {
         atomic_fetch_sub(&running, 1);
         return UV_EAGAIN;
     }
@@ -98,10 +99,10 @@ static int start_thread(yr_uv_lookup *lookup)
     return 0;
 }
 
-int yr_uv_lookup_new(yr_uv_io *io, const char *host, uint16_t port, yr_uv_lookup_fn *fn,
+int yr_uv_lookup_new(yr_uv_io *io, const yr_connect_options *options, yr_uv_lookup_fn *fn,
                      void *context, yr_uv_lookup **ret_lookup)
 {
-    size_t host_size = strlen(host) + 1;
+    size_t host_size = strlen(options->host) + 1;
     yr_uv_lookup *lookup = yr_calloc(1, sizeof *lookup + host_size);
     if (lookup == NULL) {
         return UV_ENOMEM;
@@ -109,8 +110,9 @@ int yr_uv_lookup_new(yr_uv_io *io, const char *host, uint16_t port, yr_uv_lookup
     lookup->io = io;
     lookup->fn = fn;
     lookup->context = context;
-    memcpy(lookup->host, host, host_size);
-    (void)snprintf(lookup->service, sizeof lookup->service, "%u", (unsigned)port); /* fits */
+    memcpy(lookup->host, options->host, host_size);
+    (void)snprintf(lookup->service, sizeof lookup->service, "%u",
+                   (unsigned)options->port); /* fits */
     int uv_error = uv_async_init(io->loop, &lookup->async, on_answer);
     if (uv_error != 0) {
         yr_free(lookup);
@@ -118,7 +120,7 @@ int yr_uv_lookup_new(yr_uv_io *io, const char *host, uint16_t port, yr_uv_lookup
     }
     lookup->async.data = lookup;
     atomic_store(&lookup->owners, 2);
-    uv_error = start_thread(lookup);
+    uv_error = start_thread(lookup, options->is_minor);
     if (uv_error != 0) {
         atomic_store(&lookup->owners, 1);
         uv_close((uv_handle_t *)&lookup->async, on_closed);

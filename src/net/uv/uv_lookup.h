@@ -12,7 +12,10 @@
 
 #include <netdb.h>
 
-enum { YR_UV_LOOKUPS_MAX = 32 }; /* threads of the process that resolve at a time */
+enum {
+    YR_UV_LOOKUPS_MAX = 32,      /* threads of the process that resolve at a time */
+    YR_UV_LOOKUPS_MINOR_MAX = 8, /* a minor one begins only while there are fewer */
+};
 
 typedef struct yr_uv_lookup yr_uv_lookup;
 
@@ -23,10 +26,10 @@ typedef struct yr_uv_lookup yr_uv_lookup;
 typedef void yr_uv_lookup_fn(void *context, int error, const struct addrinfo *list);
 
 /*
- * Begin to ask for all addresses of @p host, which is copied. Returns 0, or libuv's error:
- * UV_ENOMEM, UV_EAGAIN (no thread to be had).
+ * Begin to ask for all addresses of @p options' host, which is copied. Returns 0, or libuv's
+ * error: UV_ENOMEM, UV_EAGAIN (no thread to be had).
  */
-int yr_uv_lookup_new(yr_uv_io *io, const char *host, uint16_t port, yr_uv_lookup_fn *fn,
+int yr_uv_lookup_new(yr_uv_io *io, const yr_connect_options *options, yr_uv_lookup_fn *fn,
                      void *context, yr_uv_lookup **ret_lookup);
 
 /* No callback follows. NULL is allowed. */
