@@ -72,6 +72,15 @@ static void print_log(void *context, yurpc_log_level level, const char *componen
     (void)fprintf(stderr, "yurpc: %s: %s: %s\n", names[level], component, text);
 }
 
+/* What nobody asked to hear, but has to: that somebody else may be listening. */
+static void print_danger(void *context, yurpc_log_level level, const char *component,
+                         const char *text)
+{
+    if (strcmp(component, "tls") == 0) {
+        print_log(context, level, component, text);
+    }
+}
+
 int cli_open(const cli_options *options, yurpc_registry **ret_registry)
 {
     yurpc_registry_config config = YURPC_REGISTRY_CONFIG_INIT;
@@ -87,10 +96,10 @@ int cli_open(const cli_options *options, yurpc_registry **ret_registry)
     config.cache_dir = options->cache_dir;
     config.timeout_ms = options->timeout_ms;
     config.ttl_s = options->ttl_s;
-    if (options->verbosity > 0) {
-        config.log = print_log;
-        config.log_level = options->verbosity > 1 ? YURPC_LOG_DEBUG : YURPC_LOG_INFO;
-    }
+    config.log = options->verbosity > 0 ? print_log : print_danger;
+    config.log_level = options->verbosity > 1   ? YURPC_LOG_DEBUG
+                       : options->verbosity > 0 ? YURPC_LOG_INFO
+                                                : YURPC_LOG_WARN;
     yurpc_error *error = NULL;
     yurpc_status status = yurpc_registry_open(&config, ret_registry, &error);
     if (status == YURPC_OK) {

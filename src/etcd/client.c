@@ -197,7 +197,7 @@ static void warn_of_plain_text(const yr_etcd *client)
     const yr_endpoints *endpoints = &client->link.endpoints;
     for (size_t i = 0; i < endpoints->count; i++) {
         if (!yr_endpoint_is_private(&endpoints->items[i])) {
-            yr_log_write(&client->log, YURPC_LOG_WARN, "etcd",
+            yr_log_write(&client->log, YURPC_LOG_WARN, "tls",
                          "the password of user %s goes over the network in plain text: %s is "
                          "not https",
                          client->auth.username, endpoints->items[i].name);

@@ -127,7 +127,7 @@ class Tls:
 
     def test_insecure_says_so_and_is_refused_with_a_password(self):
         self.register("10.0.0.5:8080")
-        done = subprocess.run([COMMAND, *self.registry.address, *self.files.options[2:], "-v", "discover",
+        done = subprocess.run([COMMAND, *self.registry.address, *self.files.options[2:], "discover",
                                self.service, "--insecure-skip-tls-verify", "-o", "address"],
                               env=self.environment(), capture_output=True, text=True, timeout=60, check=False)
         self.assertEqual((done.returncode, done.stdout), (0, "10.0.0.5:8080\n"), done.stderr)
@@ -137,6 +137,16 @@ class Tls:
         secret.write_text("geheim\n")
         self.assertIn("password", self.refused(2, "--insecure-skip-tls-verify", "--user", "root",
                                                "--password-file", str(secret)))
+
+    def test_a_password_in_plain_text_is_warned_of_unasked(self):
+        secret = pathlib.Path(self.files.path("password"))
+        secret.touch(mode=0o600)
+        secret.write_text("geheim\n")
+        done = subprocess.run([COMMAND, "--address", "http://192.0.2.1:2379", "--user", "root", "--password-file",
+                               str(secret), "--timeout", "100", "discover", self.service],
+                              env=self.environment(), capture_output=True, text=True, timeout=60, check=False)
+        self.assertIn("goes over the network in plain text: 192.0.2.1:2379 is not https", done.stderr)
+        self.assertNotIn("geheim", done.stderr)
 
     def etcd_of_its_own(self, files):
         etcd = TlsEtcd(self.registry.name.split()[1], tempfile.mkdtemp(dir=self.directory), files)
