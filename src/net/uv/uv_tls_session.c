@@ -47,7 +47,8 @@ static yurpc_status set_host(yr_uv_session *session, const char *host, uint16_t 
     } else if (len > 0 && host[len - 1] == '.') {
         len--;
     }
-    if (len == 0) { /* OpenSSL would check no name at all */
+    /* OpenSSL would check no name at all; or take any name below that domain. */
+    if (len == 0 || host[0] == '.') {
         return YURPC_INVALID;
     }
     memcpy(session->host, host, len);

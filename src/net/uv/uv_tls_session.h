@@ -27,7 +27,10 @@ typedef struct yr_uv_session {
     yurpc_error *error;  /* why it failed */
 } yr_uv_session;
 
-/* Begin with the files as they are. YURPC_INVALID: the host is empty or too long. */
+/*
+ * Begin with the files as they are. YURPC_INVALID: the host is empty, too
+ * long, or begins with a dot.
+ */
 YURPC_NODISCARD yurpc_status yr_uv_session_init(yr_uv_session *session, yr_uv_tls *tls,
                                                 const char *host, uint16_t port);
 
