@@ -6,14 +6,17 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <semaphore.h>
 #include <signal.h>
+#include <stdatomic.h>
 
 struct yr_worker {
     pthread_t thread;
     yr_post posts;
     sem_t wake;
-    yr_task end; /* the last task */
+    atomic_uint posting; /* threads that may still touch this */
+    yr_task end;         /* the last task */
     bool is_ending;
     bool is_joined; /* who joins it frees it */
 };
@@ -26,6 +29,9 @@ static void on_end(void *context)
 
 static void worker_free(yr_worker *worker)
 {
+    while (atomic_load(&worker->posting) > 0) {
+        sched_yield(); /* a task may have been run before its poster was through */
+    }
     yr_post_deinit(&worker->posts);
     if (sem_destroy(&worker->wake) != 0) {
         /* Nobody waits on it any more. */
@@ -107,13 +113,13 @@ void yr_worker_join(yr_worker *worker)
 bool yr_worker_post(yr_worker *worker, yr_task *task)
 {
     bool was_empty = false;
-    if (!yr_post_append(&worker->posts, task, &was_empty)) {
-        return false;
-    }
+    atomic_fetch_add(&worker->posting, 1);
+    bool is_posted = yr_post_append(&worker->posts, task, &was_empty);
     if (was_empty && sem_post(&worker->wake) != 0) {
         /* Only past SEM_VALUE_MAX, and then it is awake. */
     }
-    return true;
+    atomic_fetch_sub(&worker->posting, 1); /* the last touch: the task may have been the end */
+    return is_posted;
 }
 
 bool yr_worker_unpost(yr_worker *worker, yr_task *task)
