@@ -13,9 +13,11 @@ void cli_say(const char *format, ...)
     va_start(values, format);
     (void)vsnprintf(text, sizeof text, format, values);
     va_end(values);
+    flockfile(stderr); /* the library's threads write lines there, too */
     (void)fputs("yurpc: ", stderr);
     cli_print_text(stderr, text);
     (void)fputc('\n', stderr);
+    funlockfile(stderr);
 }
 
 /* The one table from status to exit code, with what the user can do about it. */
