@@ -3,7 +3,10 @@
 #include "base/error.h"
 #include "base/mem.h"
 
-enum { DRAIN_MS = 1500 }; /* of YR_CLOSE_MS; the rest is for ending the session */
+enum {
+    DRAIN_MS = 1500,     /* of YR_CLOSE_MS; the rest is for ending the session … */
+    LAST_STEPS_MS = 200, /* … and, of that, for what follows: threads end, memory goes */
+};
 
 static void on_connection(void *context, bool is_connected, const yurpc_error *error)
 {
@@ -139,7 +142,7 @@ void yr_registry_close(yr_registry *registry, void (*on_closed)(void *context), 
 {
     registry->on_closed = on_closed;
     registry->closed_context = context;
-    registry->close_deadline_ms = yr_io_now_ms(registry->core.io) + YR_CLOSE_MS;
+    registry->close_deadline_ms = yr_io_now_ms(registry->core.io) + YR_CLOSE_MS - LAST_STEPS_MS;
     yr_directory_deinit(&registry->directory);
     yr_provider_drain(&registry->provider, DRAIN_MS, on_drained, registry);
 }
