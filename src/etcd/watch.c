@@ -141,6 +141,7 @@ void yr_watch_created(yr_etcd_watch *watch, const yr_watch_message *message)
 {
     yr_watch_hub *hub = watch->hub;
     int64_t revision = message->header.revision;
+    yr_auth_accepted(&hub->client->auth, hub->stream.generation);
     watch->is_open = true;
     watch->renewals = 0;
     if (watch->next_revision == 0) {

@@ -98,7 +98,9 @@ static void leave(yr_fake_etcd *fake)
 }
 
 SWITCH(dropping, drops_new, yr_fake_etcd_drop_connections, leave)
-SWITCH(no_settings, withholds_settings, yr_fake_etcd_drop_connections, leave)
+/* What was to be unsaid with other settings was not said either. */
+SWITCH(no_settings, withholds_settings, yr_fake_etcd_drop_connections,
+       yr_fake_etcd_drop_connections)
 SWITCH(no_settings_ack, withholds_settings_ack, yr_fake_etcd_drop_connections, leave)
 SWITCH(no_ping_ack, withholds_ping_ack, leave, leave)
 /* What was not credited is lost for the connections of that time. */

@@ -358,6 +358,22 @@ static void a_watch_after_expiry_is_taken_up_and_others_notice_nothing(void **st
     }
 }
 
+/* Who only watches has nothing else to show that a token is good. */
+static void a_token_that_only_watches_used_was_good(void **state)
+{
+    sim_rig *rig = *state;
+    yr_etcd_watch_options options = {.key = yr_bytes_of_text("key")};
+    assert_put(rig);
+    for (int i = 0; i < 3 * YR_AUTH_UNPROVEN_MAX; i++) {
+        watch_log log;
+        yr_sim_run_for(rig->sim, YR_AUTH_YOUNG_MS);
+        yr_fake_auth_expire_tokens(rig->fake);
+        watch_log_init(&log, rig->client, &options);
+        assert_true(sim_rig_wait_count(rig, &log.created, 1, YR_AUTH_REFUSED_MS - 1));
+        yr_etcd_watch_stop(log.watch);
+    }
+}
+
 static void a_watch_that_waits_in_vain_for_a_token_is_stale(void **state)
 {
     sim_rig *rig = *state;
@@ -554,6 +570,7 @@ int main(void)
         TEST(nobody_is_told_to_name_a_user_and_asks_once_a_second),
         TEST(a_call_that_is_denied_is_reported_and_not_repeated),
         TEST(a_watch_after_expiry_is_taken_up_and_others_notice_nothing),
+        TEST(a_token_that_only_watches_used_was_good),
         TEST(a_watch_that_waits_in_vain_for_a_token_is_stale),
         TEST(a_watch_that_is_denied_for_good_ends),
         TEST(leases_live_on_where_keepalives_need_a_token),

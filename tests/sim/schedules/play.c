@@ -370,22 +370,42 @@ static bool has_suspects(const yr_play *play)
     return has_suspects;
 }
 
+/* Whether somebody waits for an address that another process has. */
+static bool has_conflicts(const yr_play *play)
+{
+    for (size_t i = 0; i < YR_PLAY_PROVIDERS; i++) {
+        for (size_t j = 0; j < YR_FLEET_WANTED_MAX; j++) {
+            const yurpc_registration *one = play->processes[i]->wanted[j].registration;
+            if (one != NULL && yurpc_registration_get_state(one) == YURPC_CONFLICT_STATE) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
 /* One provider dies, another says goodbye: consumers notice in time. */
 static void look_at_departures(yr_play *play)
 {
+    int64_t heir_ms = has_conflicts(play) ? FAREWELL_MS : 1; /* who takes over needs a moment */
     uint64_t first = play->schedule->seed % YR_PLAY_PROVIDERS;
     yr_process_kill(play->processes[first]);
     yr_sim_run_for(play->fleet->sim, TERM_MS);
     if (has_suspects(play)) {
         yr_sim_run_for(play->fleet->sim, TERM_MS); /* it was most of a service */
     }
-    if (!yr_play_settle(play, 1, YR_PROMISES)) {
+    if (!yr_play_settle(play, heir_ms, YR_PROMISES)) {
         return;
     }
     int64_t begun_ms = yr_sim_now_ms(play->fleet->sim);
     yr_process_close(play->processes[(first + 1) % YR_PLAY_PROVIDERS]);
     int64_t took_ms = yr_sim_now_ms(play->fleet->sim) - begun_ms;
-    (void)yr_play_settle(play, took_ms < FAREWELL_MS ? FAREWELL_MS - took_ms : 0, YR_PROMISES);
+    int64_t left_ms = took_ms < FAREWELL_MS ? FAREWELL_MS - took_ms : 0;
+    if (settle(play, left_ms) != NULL && has_suspects(play)) {
+        left_ms =
+            TERM_MS; /* a list that was being read just then did not say that it drained */
+    }
+    (void)yr_play_settle(play, left_ms, YR_PROMISES);
 }
 
 /* Who wants nothing has nothing. */
