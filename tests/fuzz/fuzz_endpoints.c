@@ -17,6 +17,8 @@ static void check_error(const yurpc_error *error, const char *given)
     }
     /* user:password@host: nothing of it is repeated. */
     const char *end = strchr(given, '@');
+    const char *scheme = strstr(given, "://"); /* which our advice has, too */
+    given = scheme != NULL && end != NULL && scheme < end ? scheme + 3 : given;
     require(end == NULL || end - given < 8 || strchr(given, ',') != NULL ||
             memmem(text, strlen(text), given, (size_t)(end - given)) == NULL);
 }
