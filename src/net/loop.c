@@ -3,12 +3,12 @@
 #include "base/assert.h"
 #include "base/error.h"
 #include "base/mem.h"
+#include "net/thread.h"
 #include "net/uv/clock.h"
 #include "net/uv/uv_io.h"
 
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -82,24 +82,6 @@ static void on_stop(void *context)
     loop->is_stopping = true;
 }
 
-static int start_thread(yr_loop *loop)
-{
-    sigset_t all;
-    sigset_t before;
-    sigfillset(&all);
-    int error = pthread_sigmask(SIG_SETMASK, &all, &before);
-    if (error != 0) {
-        return error;
-    }
-    error = pthread_create(&loop->thread, NULL, run_thread, loop);
-    if (error == 0) {
-        (void)pthread_setname_np(loop->thread, "yurpc"); /* for debuggers; works without */
-    }
-    int failed = pthread_sigmask(SIG_SETMASK, &before, NULL);
-    YR_ASSERT(failed == 0);
-    return error;
-}
-
 yurpc_status yr_loop_new(bool has_thread, yr_loop **ret_loop, yurpc_error **ret_error)
 {
     yr_loop *loop = yr_calloc(1, sizeof *loop);
@@ -114,7 +96,7 @@ yurpc_status yr_loop_new(bool has_thread, yr_loop **ret_loop, yurpc_error **ret_
     loop->pid = getpid();
     loop->has_thread = has_thread;
     yr_task_init(&loop->stop, on_stop, loop);
-    int error = has_thread ? start_thread(loop) : 0;
+    int error = has_thread ? yr_thread_start(run_thread, loop, "yurpc", &loop->thread) : 0;
     if (error != 0) {
         destroy(loop);
         return yr_error_set(ret_error, YURPC_IO, -1,

@@ -3,12 +3,12 @@
 #include "base/assert.h"
 #include "base/mem.h"
 #include "net/post.h"
+#include "net/thread.h"
 
 #include <errno.h>
 #include <pthread.h>
 #include <sched.h>
 #include <semaphore.h>
-#include <signal.h>
 #include <stdatomic.h>
 
 struct yr_worker {
@@ -57,18 +57,6 @@ static void *run(void *context)
     return NULL;
 }
 
-/* The host's signals are not for us: the thread begins with all of them blocked. */
-static bool start_thread(yr_worker *worker)
-{
-    sigset_t all;
-    sigset_t before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    bool is_started = pthread_create(&worker->thread, NULL, run, worker) == 0;
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return is_started;
-}
-
 yurpc_status yr_worker_new(yr_worker **ret_worker)
 {
     yr_worker *worker = yr_calloc(1, sizeof *worker);
@@ -81,7 +69,8 @@ yurpc_status yr_worker_new(yr_worker **ret_worker)
         yr_free(worker);
         return status;
     }
-    if (sem_init(&worker->wake, 0, 0) != 0 || !start_thread(worker)) {
+    if (sem_init(&worker->wake, 0, 0) != 0 ||
+        yr_thread_start(run, worker, "yurpc-worker", &worker->thread) != 0) {
         worker_free(worker);
         return YURPC_IO;
     }

@@ -1,12 +1,12 @@
 #include "registry/reclaimer.h"
 
 #include "base/assert.h"
+#include "net/thread.h"
 
 #include <errno.h>
 #include <pthread.h>
 #include <sched.h>
 #include <semaphore.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -53,20 +53,13 @@ static void *run(void *context)
     return NULL;
 }
 
-/* The host's signals are not for it: the thread begins with all of them blocked. */
 static int start_thread(void)
 {
     pthread_t thread;
-    sigset_t all;
-    sigset_t before;
     int failed = sem_init(&wake, 0, 1); /* something may have been left by the parent */
     YR_ASSERT(failed == 0);
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    int error = pthread_create(&thread, NULL, run, NULL);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    int error = yr_thread_start(run, NULL, "yurpc-rcu", &thread);
     if (error == 0) {
-        (void)pthread_setname_np(thread, "yurpc-rcu"); /* for debuggers */
         pthread_detach(thread);
     }
     return error;

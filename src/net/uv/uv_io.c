@@ -11,8 +11,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
-#include <signal.h>
 #include <sys/epoll.h>
 #include <unistd.h>
 
@@ -147,20 +145,6 @@ yurpc_status yr_uv_status(int uv_error)
     default:
         return YURPC_IO;
     }
-}
-
-void yr_uv_block_signals(sigset_t *ret_before)
-{
-    sigset_t all;
-    sigfillset(&all);
-    int failed = pthread_sigmask(SIG_SETMASK, &all, ret_before);
-    YR_ASSERT(failed == 0);
-}
-
-void yr_uv_restore_signals(const sigset_t *before)
-{
-    int failed = pthread_sigmask(SIG_SETMASK, before, NULL);
-    YR_ASSERT(failed == 0);
 }
 
 /* ---- Life ---- */

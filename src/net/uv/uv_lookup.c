@@ -2,6 +2,7 @@
 
 #include "base/assert.h"
 #include "base/mem.h"
+#include "net/thread.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -81,15 +82,12 @@ static void on_answer(uv_async_t *async)
 static int start_thread(yr_uv_lookup *lookup, bool is_minor)
 {
     pthread_t thread;
-    sigset_t before;
     int most = is_minor ? YR_UV_LOOKUPS_MINOR_MAX : YR_UV_LOOKUPS_MAX;
     if (atomic_fetch_add(&running, 1) >= most) {
         atomic_fetch_sub(&running, 1);
         return UV_EAGAIN;
     }
-    yr_uv_block_signals(&before);
-    int error = pthread_create(&thread, NULL, resolve, lookup);
-    yr_uv_restore_signals(&before);
+    int error = yr_thread_start(resolve, lookup, "yurpc-lookup", &thread);
     if (error != 0) {
         atomic_fetch_sub(&running, 1);
         return uv_translate_sys_error(error);

@@ -52,10 +52,6 @@ void yr_uv_bury(yr_uv_io *io, yr_uv_grave *grave, void *memory);
 /* The status for an error number of the system or of libuv. */
 yurpc_status yr_uv_status(int uv_error);
 
-/* A thread inherits the signal mask: none of ours shall run the host's signal handlers. */
-void yr_uv_block_signals(sigset_t *ret_before);
-void yr_uv_restore_signals(const sigset_t *before);
-
 yurpc_status yr_uv_connect(yr_io *io, const yr_connect_options *options,
                            const yr_stream_events *events, void *context,
                            yr_stream **ret_stream);
