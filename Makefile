@@ -25,7 +25,7 @@ test: build ## everything, on the embedded registry and on real etcd
 	@ctest --preset release
 	@cmake --preset dev --log-level=WARNING
 	@cmake --build --preset dev
-	@ctest --preset all
+	@ctest --preset all; status=$$?; tools/show_skipped.sh build/dev; exit $$status
 
 faults: ## real faults at length: TTL 30 s, random runs of 90 s; prints what each promise took
 	@scripts/setup test

@@ -141,7 +141,7 @@ static void a_directory_of_somebody_else_is_refused(void **state)
 {
     make_dir(0700);
     if (chown(yr_local_backend_dir(), 12345, 12345) != 0) {
-        skip(); /* only root can give one away */
+        yr_skip("only root can give a directory away");
     }
     assert_refused(*state, YURPC_DENIED, "belongs to another user");
 }
@@ -169,7 +169,7 @@ static void a_read_only_disk_is_said(void **state)
     yr_stage *stage = *state;
     make_dir(0700);
     if (mount("none", yr_local_backend_dir(), "tmpfs", MS_RDONLY, "mode=0700") != 0) {
-        skip(); /* only root can mount */
+        yr_skip("only root can mount");
     }
     assert_refused(stage, YURPC_DENIED, "Read-only file system");
     assert_int_equal(umount(yr_local_backend_dir()), 0);
@@ -394,7 +394,7 @@ static void a_full_disk_is_said_and_nothing_is_half_done(void **state)
     yr_subject subject;
     make_dir(0700);
     if (mount("none", yr_local_backend_dir(), "tmpfs", 0, "mode=0700,size=1m") != 0) {
-        skip(); /* only root can mount */
+        yr_skip("only root can mount");
     }
     open_with_session(&subject, stage);
     assert_ok(put(&subject, "a:1", "{}"));

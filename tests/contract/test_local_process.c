@@ -194,7 +194,7 @@ static void a_forked_child_cannot_open_what_its_parent_has_open(void **state)
     yr_stage *stage = *state;
     yr_subject subject;
 #ifdef __SANITIZE_THREAD__
-    skip(); /* which lets no child of a process with threads start one */
+    yr_skip("ThreadSanitizer lets no child of a process with threads start one");
 #endif
     yr_subject_open(&subject, stage);
     pid_t child = fork();

@@ -82,8 +82,7 @@ static void a_narrow_link_costs_no_lease(void **state) /* 25 */
     actor_provider *provider = scene_provider(scene, PROVIDER_ROAD, 8080, 1, TTL_S);
     int64_t lease = provider_lease(provider);
     if (!make_narrow()) {
-        print_message("SKIPPED: this kernel has no narrow links (tc qdisc tbf)\n");
-        skip();
+        yr_skip("this kernel has no narrow links (tc qdisc tbf)");
     }
     int64_t begin_ms = measure_now_ms();
     yurpc_registry *registry =
