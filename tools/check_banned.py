@@ -8,7 +8,7 @@ HOME = {
     r"rand|random|getrandom":                              {"net/uv/clock.c"},
     r"sprintf|strcpy|strcat|strtok|atoi|atol|gets|alloca": set(),
     r"printf|puts|perror|exit|abort|setenv":               {"base/assert.c"},
-    r"getenv|secure_getenv":                               {"registry/config.c", "registry/runtime_dir.c"},
+    r"getenv|secure_getenv":                               {"registry/handle/config.c", "registry/runtime_dir.c"},
 }
 root = pathlib.Path(sys.argv[1]) / "src"
 strip = re.compile(r'//.*?$|/\*.*?\*/|"(?:\\.|[^"\\])*"', re.S | re.M)

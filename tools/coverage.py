@@ -21,7 +21,7 @@ DECODERS = [
     "src/drivers/etcd/key.c", "src/drivers/local/facts.c", "src/drivers/local/record.c",
     "src/etcd/decode.c", "src/etcd/endpoints.c", "src/etcd/watch_parts.c",
     "src/grpc/deframer.c", "src/grpc/frames.c", "src/grpc/headers.c", "src/grpc/text.c",
-    "src/registry/batch.c", "src/registry/cache_format.c", "src/registry/instance.c",
+    "src/registry/batch.c", "src/registry/cache/cache_format.c", "src/registry/instance.c",
     "src/registry/instance_scan.c", "src/registry/instance_value.c",
 ]
 LINES_WANTED, BRANCHES_WANTED = 90, 80

@@ -5,8 +5,8 @@
 #include "base/properties.h"
 #include "base/utf8.h"
 #include "fuzz.h"
-#include "registry/config.h"
 #include "registry/driver.h"
+#include "registry/handle/config.h"
 
 #include <fcntl.h>
 #include <stdio.h>

@@ -8,7 +8,7 @@
  */
 #include "base/mem.h"
 #include "fuzz.h"
-#include "registry/cache_format.h"
+#include "registry/cache/cache_format.h"
 #include "registry/instance.h"
 
 #include <stdint.h>

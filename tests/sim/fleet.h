@@ -6,9 +6,9 @@
 #define YR_TESTS_SIM_FLEET_H
 
 #include "fake/etcd.h"
-#include "registry/enrolment.h"
-#include "registry/registry.h"
-#include "registry/subscription.h"
+#include "registry/consumer/subscription.h"
+#include "registry/handle/registry.h"
+#include "registry/provider/enrolment.h"
 #include "sim/sim_io.h"
 
 enum {

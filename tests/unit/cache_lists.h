@@ -2,7 +2,7 @@
 #ifndef YR_TESTS_UNIT_CACHE_LISTS_H
 #define YR_TESTS_UNIT_CACHE_LISTS_H
 
-#include "registry/cache_format.h"
+#include "registry/cache/cache_format.h"
 
 #define SERVICE "com.acme.UserService:1.0"
 

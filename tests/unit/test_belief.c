@@ -1,6 +1,6 @@
 #include "base/bytes.h"
-#include "registry/belief.h"
-#include "registry/registration.h"
+#include "registry/provider/belief.h"
+#include "registry/provider/registration.h"
 #include "sim/sim_io.h"
 #include "yr_test.h"
 

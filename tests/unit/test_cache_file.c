@@ -1,7 +1,7 @@
 /* The files of the disk cache, on a real file system: whom they are from, and who else is
  * there. */
 #include "cache_lists.h"
-#include "registry/cache_file.h"
+#include "registry/cache/cache_file.h"
 #include "scratch.h"
 #include "yr_test.h"
 

@@ -1,6 +1,6 @@
 #include "base/mem.h"
-#include "registry/claim.h"
-#include "registry/registration.h"
+#include "registry/provider/claim.h"
+#include "registry/provider/registration.h"
 #include "yr_test.h"
 
 #include <string.h>

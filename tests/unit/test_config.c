@@ -1,6 +1,6 @@
 #include "base/mem.h"
-#include "registry/config.h"
 #include "registry/driver.h"
+#include "registry/handle/config.h"
 #include "yr_test.h"
 
 #include <stdio.h>

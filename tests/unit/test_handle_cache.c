@@ -1,6 +1,6 @@
 /* The public handle while its etcd is down, with a list on disk: what a program sees of it. */
 #include "cache_lists.h"
-#include "registry/cache_file.h"
+#include "registry/cache/cache_file.h"
 #include "registry/snapshot.h"
 #include "scratch.h"
 #include "yr_test.h"

@@ -1,5 +1,5 @@
 /* Log lines on a thread of their own: in order, bounded, and not after the end. */
-#include "registry/log_relay.h"
+#include "registry/handle/log_relay.h"
 #include "yr_test.h"
 
 #include <semaphore.h>

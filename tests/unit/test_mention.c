@@ -1,6 +1,6 @@
 #include "base/bytes.h"
 #include "base/mem.h"
-#include "registry/mention.h"
+#include "registry/consumer/mention.h"
 #include "yr_test.h"
 
 #include <stdio.h>

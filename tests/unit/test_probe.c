@@ -1,6 +1,6 @@
 /* Probing hosts, in the simulated world. */
 #include "base/mem.h"
-#include "registry/probe.h"
+#include "registry/consumer/probe.h"
 #include "sim/sim_io.h"
 #include "yr_test.h"
 

@@ -1,4 +1,4 @@
-#include "registry/protection.h"
+#include "registry/consumer/protection.h"
 #include "yr_test.h"
 
 enum { TTL_MS = 30000 };

@@ -1,6 +1,6 @@
 /* The provider's side on a driver that does and answers just what a test says. */
 #include "base/error.h"
-#include "registry/provider.h"
+#include "registry/provider/provider.h"
 #include "sim/sim_io.h"
 #include "yr_test.h"
 

@@ -1,6 +1,6 @@
 /* States told on another thread: in order, without queueing up, and not after the end. */
 #include "base/error.h"
-#include "registry/reporter.h"
+#include "registry/provider/reporter.h"
 #include "yr_test.h"
 
 #include <semaphore.h>
