@@ -5,6 +5,7 @@
  *   test_live_etcd_fleet VERSION
  *   test_live_etcd_fleet --provide ADDRESS: the actor that is killed
  */
+#include "clock.h"
 #include "engine.h"
 #include "yr_test.h"
 
@@ -43,13 +44,6 @@ enum {
 static yr_engine *engine;
 static const char *program;
 
-static int64_t now_ms(void)
-{
-    struct timespec now;
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 static yurpc_registry *open_registry(const char *address, bool is_unprotected)
 {
     yurpc_registry *registry = NULL;
@@ -78,7 +72,7 @@ static void on_state(void *context, yurpc_registration_state state, const yurpc_
     provider *self = context;
     (void)error;
     if (state == YURPC_REGISTERED) {
-        atomic_store(&self->registered_at_ms, now_ms());
+        atomic_store(&self->registered_at_ms, yr_test_now_ms());
     } else if (state == YURPC_LOST) {
         atomic_fetch_add(&self->losses, 1);
     }
@@ -153,8 +147,8 @@ static void revoke_all(const provider *crowd, size_t count)
     for (size_t i = 0; i < count; i++) {
         assert_ok(yurpc_etcd_lease_revoke_async(client, leases[i], on_revoked, &revoked));
     }
-    int64_t end = now_ms() + RECOVERY_MS;
-    while (atomic_load(&revoked) < count && now_ms() < end) {
+    int64_t end = yr_test_now_ms() + RECOVERY_MS;
+    while (atomic_load(&revoked) < count && yr_test_now_ms() < end) {
         (void)poll(NULL, 0, 1);
     }
     yurpc_etcd_close(client);
@@ -194,8 +188,8 @@ static size_t see(const consumer *self)
 /* How many there are when there have been @p count, or after @p limit_ms. */
 static size_t await_count(const consumer *self, size_t count, int64_t limit_ms)
 {
-    int64_t end = now_ms() + limit_ms;
-    while (see(self) != count && now_ms() < end) {
+    int64_t end = yr_test_now_ms() + limit_ms;
+    while (see(self) != count && yr_test_now_ms() < end) {
         (void)poll(NULL, 0, 1);
     }
     return see(self);
@@ -276,11 +270,11 @@ static void all_leases_are_revoked_and_the_list_never_gets_shorter(void **state)
     static consumer self;
     provide_all(crowd, CROWD);
     consume(&self, CROWD, false);
-    int64_t since = now_ms();
+    int64_t since = yr_test_now_ms();
     revoke_all(crowd, CROWD);
-    int64_t revoked = now_ms() - since;
+    int64_t revoked = yr_test_now_ms() - since;
     size_t least = CROWD;
-    while (now_ms() - since < RECOVERY_MS &&
+    while (yr_test_now_ms() - since < RECOVERY_MS &&
            !(are_all_back(crowd, CROWD, since) && stats_of(&self).suspects == 0)) {
         size_t count = see(&self);
         least = count < least ? count : least;
@@ -340,17 +334,17 @@ static void a_fleet_that_is_killed_is_gone_when_its_hosts_have_refused(void **st
     static consumer self;
     pid_t actor = start_actor();
     consume(&self, FEW, false);
-    int64_t since = now_ms();
+    int64_t since = yr_test_now_ms();
     assert_int_equal(kill(actor, SIGKILL), 0);
     assert_int_equal(waitpid(actor, NULL, 0), actor);
     assert_int_equal(await_count(&self, 0, 2 * EXPIRY_MS + PROBED_MS), 0);
-    int64_t end_ms = now_ms() + RECOVERY_MS;
-    while (stats_of(&self).suspects > 0 && now_ms() < end_ms) {
+    int64_t end_ms = yr_test_now_ms() + RECOVERY_MS;
+    while (stats_of(&self).suspects > 0 && yr_test_now_ms() < end_ms) {
         poll(NULL, 0, 1); /* the count follows the list by a moment */
     }
     yurpc_registry_stats stats = stats_of(&self);
     printf("%d killed: %llu were suspect, all were gone after %lld ms\n", FEW,
-           (unsigned long long)stats.suspected, (long long)(now_ms() - since));
+           (unsigned long long)stats.suspected, (long long)(yr_test_now_ms() - since));
     assert_int_equal(stats.suspects, 0);
     assert_in_range(stats.suspected, 1, FEW);
     end(&self);
@@ -382,7 +376,7 @@ static size_t look(yurpc_registry *const *clients, int64_t *since_ms)
     size_t connected = 0;
     for (size_t i = 0; i < CLIENTS; i++) {
         bool is_up = is_connected(clients[i]);
-        since_ms[i] = is_up && since_ms[i] == 0 ? now_ms() : since_ms[i];
+        since_ms[i] = is_up && since_ms[i] == 0 ? yr_test_now_ms() : since_ms[i];
         connected += is_up;
     }
     (void)poll(NULL, 0, 2);
@@ -401,16 +395,16 @@ static void clients_of_a_registry_that_was_away_do_not_come_back_together(void *
     for (size_t i = 0; i < CLIENTS; i++) {
         clients[i] = open_registry(yr_engine_address(engine), false);
     }
-    int64_t end = now_ms() + RECOVERY_MS;
-    while (look(clients, since_ms) < CLIENTS && now_ms() < end) {
+    int64_t end = yr_test_now_ms() + RECOVERY_MS;
+    while (look(clients, since_ms) < CLIENTS && yr_test_now_ms() < end) {
     }
     yr_engine_stop(engine, SIGKILL);
     (void)poll(NULL, 0, 10000);
     memset(since_ms, 0, sizeof since_ms);
     assert_int_equal(look(clients, since_ms), 0);
     assert_ok(yr_engine_spawn(engine));
-    end = now_ms() + 2 * RECOVERY_MS;
-    while (look(clients, since_ms) < CLIENTS && now_ms() < end) {
+    end = yr_test_now_ms() + 2 * RECOVERY_MS;
+    while (look(clients, since_ms) < CLIENTS && yr_test_now_ms() < end) {
     }
     qsort(since_ms, CLIENTS, sizeof *since_ms, by_time);
     assert_true(since_ms[0] > 0);

@@ -1,6 +1,7 @@
 #include "engine.h"
 
 #include "base/list.h"
+#include "clock.h"
 #include "http.h"
 #include "scratch.h"
 
@@ -22,7 +23,6 @@
 #include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #ifndef YR_ENGINES_DIR
@@ -69,13 +69,6 @@ static yr_list engines = {&engines, &engines}; /* of this process, for the clean
 static bool has_exit_hook;
 
 /* ---- Small things ---- */
-
-static int64_t now_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 static void pause_ms(int ms)
 {
@@ -238,8 +231,8 @@ double yr_engine_metric(const yr_engine *engine, const char *sample)
 
 yurpc_status yr_engine_wait_ready(yr_engine *engine)
 {
-    int64_t deadline = now_ms() + engine->start_timeout_ms;
-    while (now_ms() < deadline) {
+    int64_t deadline = yr_test_now_ms() + engine->start_timeout_ms;
+    while (yr_test_now_ms() < deadline) {
         if (engine->pid == 0 || reap(engine, WNOHANG)) {
             return YURPC_UNAVAILABLE;
         }
@@ -265,8 +258,8 @@ void yr_engine_stop(yr_engine *engine, int signal)
     }
     (void)kill(engine->pid, signal);
     (void)kill(engine->pid, SIGCONT);
-    int64_t deadline = now_ms() + STOP_TIMEOUT_MS;
-    while (now_ms() < deadline) {
+    int64_t deadline = yr_test_now_ms() + STOP_TIMEOUT_MS;
+    while (yr_test_now_ms() < deadline) {
         if (reap(engine, WNOHANG)) {
             return;
         }

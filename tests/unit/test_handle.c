@@ -1,5 +1,6 @@
 /* The public API from many sides: threads, callbacks, forks, and nobody at the other end. */
-#include "scratch.h"
+#include "clock.h"
+#include "local_registry.h"
 #include "yr_test.h"
 
 #include <yurpc/service.h>
@@ -11,59 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
-
-#define SERVICE "com.acme.UserService"
-
-enum { PATIENCE_MS = 5000 };
-
-static yr_scratch directory;
-static char path[128];
-
-static int64_t now_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
-static int make_directory(void **state)
-{
-    (void)state;
-    if (yr_scratch_init(&directory, "yurpc-handle.") != YURPC_OK) {
-        return -1;
-    }
-    return snprintf(path, sizeof path, "%s/registry.db", directory.path) > 0 ? 0 : -1;
-}
-
-static int remove_directory(void **state)
-{
-    (void)state;
-    yr_scratch_deinit(&directory);
-    return 0;
-}
-
-static yurpc_registry *open_local(bool is_host_driven)
-{
-    yurpc_registry_config config = YURPC_REGISTRY_CONFIG_INIT;
-    config.registry = "local";
-    config.address = path;
-    config.timeout_ms = PATIENCE_MS;
-    config.is_host_driven = is_host_driven;
-    yurpc_registry *registry = NULL;
-    assert_ok(yurpc_registry_open(&config, &registry, NULL));
-    return registry;
-}
-
-static yurpc_instance_spec spec_of(uint16_t port)
-{
-    yurpc_instance_spec spec = YURPC_INSTANCE_SPEC_INIT;
-    spec.service = SERVICE;
-    spec.host = "10.0.0.5";
-    spec.port = port;
-    return spec;
-}
 
 static yurpc_registration *enlist(yurpc_registry *registry, uint16_t port)
 {
@@ -89,10 +38,10 @@ static size_t count(yurpc_service *service)
 }
 
 /* Wait for a number of instances: bounded, and the bound is a failure. */
-static void await_count(yurpc_service *service, size_t wanted)
+static void await_instances(yurpc_service *service, size_t wanted)
 {
-    int64_t end = now_ms() + PATIENCE_MS;
-    while (count(service) != wanted && now_ms() < end) {
+    int64_t end = yr_test_now_ms() + PATIENCE_MS;
+    while (count(service) != wanted && yr_test_now_ms() < end) {
         poll(NULL, 0, 1);
     }
     assert_int_equal(count(service), wanted);
@@ -101,8 +50,8 @@ static void await_count(yurpc_service *service, size_t wanted)
 static void what_one_handle_registers_another_picks(void **state)
 {
     (void)state;
-    yurpc_registry *provider = open_local(false);
-    yurpc_registry *consumer = open_local(false);
+    yurpc_registry *provider = local_registry_open(false);
+    yurpc_registry *consumer = local_registry_open(false);
     yurpc_registration *registration = enlist(provider, 8080);
     assert_int_equal(yurpc_registration_get_state(registration), YURPC_REGISTERED);
     yurpc_service *service = discover(consumer);
@@ -115,7 +64,7 @@ static void what_one_handle_registers_another_picks(void **state)
     assert_false(yurpc_snapshot_is_stale(now));
     yurpc_service_release(service, now);
     assert_ok(yurpc_registration_unregister(registration, NULL));
-    await_count(service, 0);
+    await_instances(service, 0);
     yurpc_picker_free(picker);
     yurpc_service_close(service);
     yurpc_registry_close(consumer);
@@ -125,7 +74,7 @@ static void what_one_handle_registers_another_picks(void **state)
 static void the_same_address_twice_is_refused_and_changes_nothing(void **state)
 {
     (void)state;
-    yurpc_registry *registry = open_local(false);
+    yurpc_registry *registry = local_registry_open(false);
     yurpc_registration *first = enlist(registry, 1);
     yurpc_instance_spec specs[] = {spec_of(2), spec_of(1)};
     yurpc_registration *both[2] = {NULL, NULL};
@@ -136,7 +85,7 @@ static void the_same_address_twice_is_refused_and_changes_nothing(void **state)
     yurpc_error_free(error);
     assert_null(both[0]);
     yurpc_service *service = discover(registry);
-    await_count(service, 1);
+    await_instances(service, 1);
     assert_ok(yurpc_registration_unregister(first, NULL));
     assert_non_null(enlist(registry, 1)); /* free again */
     yurpc_registry_close(registry);
@@ -151,7 +100,7 @@ static void many_instances_are_registered_at_once(void **state)
     for (int i = 0; i < MANY; i++) {
         specs[i] = spec_of((uint16_t)(1000 + i));
     }
-    yurpc_registry *registry = open_local(false);
+    yurpc_registry *registry = local_registry_open(false);
     assert_ok(yurpc_registry_register_many(registry, specs, MANY, NULL, registrations, NULL));
     yurpc_registry_stats stats = {.size = sizeof stats};
     assert_ok(yurpc_registry_get_stats(registry, &stats));
@@ -180,32 +129,23 @@ static void see(void *context, const yurpc_event *event)
     atomic_fetch_add(&seen->downs, event->kind == YURPC_EVENT_DOWN ? (int)event->count : 0);
 }
 
-static void await(atomic_int *counter, int wanted)
-{
-    int64_t end = now_ms() + PATIENCE_MS;
-    while (atomic_load(counter) < wanted && now_ms() < end) {
-        poll(NULL, 0, 1);
-    }
-    assert_int_equal(atomic_load(counter), wanted);
-}
-
 static void a_watch_tells_of_what_comes_and_goes(void **state)
 {
     (void)state;
-    yurpc_registry *provider = open_local(false);
-    yurpc_registry *consumer = open_local(false);
+    yurpc_registry *provider = local_registry_open(false);
+    yurpc_registry *consumer = local_registry_open(false);
     yurpc_registration *first = enlist(provider, 1);
     yurpc_service *service = discover(consumer);
     witness seen = {.registry = consumer};
     yurpc_watch *watch = NULL;
     assert_ok(yurpc_service_watch(service, see, &seen, &watch));
-    await(&seen.ups, 1);
+    await_count(&seen.ups, 1);
     enlist(provider, 2);
-    await(&seen.ups, 2);
+    await_count(&seen.ups, 2);
     assert_ok(yurpc_registration_unregister(first, NULL));
-    await(&seen.downs, 1);
+    await_count(&seen.downs, 1);
     yurpc_registry_close(provider);
-    await(&seen.downs, 2);
+    await_count(&seen.downs, 2);
     yurpc_watch_stop(watch);
     yurpc_registry_close(consumer);
 }
@@ -225,16 +165,16 @@ static void stop_inside(void *context, const yurpc_event *event)
 static void a_watch_may_be_stopped_inside_its_callback(void **state)
 {
     (void)state;
-    yurpc_registry *registry = open_local(false);
+    yurpc_registry *registry = local_registry_open(false);
     enlist(registry, 1);
     yurpc_service *service = discover(registry);
     witness seen = {.registry = registry};
     yurpc_watch *watch = NULL;
     assert_ok(yurpc_service_watch(service, stop_inside, &seen, &watch));
     atomic_store(&seen.watch, watch);
-    await(&seen.ups, 1);
+    await_count(&seen.ups, 1);
     enlist(registry, 2);
-    await_count(service, 2);
+    await_instances(service, 2);
     yurpc_registry_close(registry);
     assert_int_equal(atomic_load(&seen.ups), 1);
 }
@@ -253,16 +193,16 @@ static void close_inside(void *context, const yurpc_event *event)
 static void a_handle_may_be_closed_inside_a_watchs_callback(void **state)
 {
     (void)state;
-    yurpc_registry *observer = open_local(false);
-    witness seen = {.registry = open_local(false)};
+    yurpc_registry *observer = local_registry_open(false);
+    witness seen = {.registry = local_registry_open(false)};
     enlist(seen.registry, 1);
     yurpc_service *observed = discover(observer);
     yurpc_service *service = discover(seen.registry);
     yurpc_watch *watch = NULL;
     assert_ok(yurpc_service_watch(service, close_inside, &seen, &watch));
     atomic_store(&seen.watch, watch);
-    await(&seen.ups, 1);
-    await_count(observed, 0); /* it was closed, and what it had registered is gone */
+    await_count(&seen.ups, 1);
+    await_instances(observed, 0); /* it was closed, and what it had registered is gone */
     yurpc_registry_close(observer);
 }
 
@@ -280,18 +220,18 @@ static void sleep_inside(void *context, const yurpc_event *event)
 static void a_callback_that_blocks_holds_up_nothing_else(void **state)
 {
     (void)state;
-    yurpc_registry *registry = open_local(false);
+    yurpc_registry *registry = local_registry_open(false);
     enlist(registry, 1);
     yurpc_service *service = discover(registry);
     static witness seen; /* outlives the handle: the callback is still in it */
     yurpc_watch *watch = NULL;
     assert_ok(yurpc_service_watch(service, sleep_inside, &seen, &watch));
-    await(&seen.ups, 1);
+    await_count(&seen.ups, 1);
     enlist(registry, 2);
-    await_count(service, 2);
+    await_instances(service, 2);
     yurpc_registry_close(registry); /* even that does not wait for it */
     atomic_store(&seen.is_done, true);
-    await(&seen.downs, 1);
+    await_count(&seen.downs, 1);
 }
 
 /* ---- Threads ---- */
@@ -321,8 +261,8 @@ static void readers_go_on_while_instances_come_and_go(void **state)
 {
     (void)state;
     enum { READERS = 4, ROUNDS = 20 };
-    yurpc_registry *provider = open_local(false);
-    yurpc_registry *consumer = open_local(false);
+    yurpc_registry *provider = local_registry_open(false);
+    yurpc_registry *consumer = local_registry_open(false);
     enlist(provider, 1);
     yurpc_service *service = discover(consumer);
     yurpc_picker *picker = NULL;
@@ -340,7 +280,7 @@ static void readers_go_on_while_instances_come_and_go(void **state)
             assert_ok(yurpc_registration_unregister(more, NULL));
         }
     }
-    await_count(service, 1 + ROUNDS / 2);
+    await_instances(service, 1 + ROUNDS / 2);
     atomic_store(&is_done, true);
     for (int i = 0; i < READERS; i++) {
         assert_int_equal(pthread_join(threads[i], NULL), 0);
@@ -364,10 +304,10 @@ static void an_unreachable_registry_fails_within_the_timeout_and_leaves_nothing(
     yurpc_instance_spec spec = spec_of(1);
     yurpc_registration *registration = NULL;
     yurpc_error *error = NULL;
-    int64_t begun = now_ms();
+    int64_t begun = yr_test_now_ms();
     assert_int_equal(yurpc_registry_register(registry, &spec, NULL, &registration, &error),
                      YURPC_UNAVAILABLE);
-    assert_in_range(now_ms() - begun, 400, 2500);
+    assert_in_range(yr_test_now_ms() - begun, 400, 2500);
     assert_null(registration);
     assert_non_null(strstr(yurpc_error_text(error), "127.0.0.1:1"));
     assert_true(yurpc_error_is_retriable(error));
@@ -380,9 +320,9 @@ static void an_unreachable_registry_fails_within_the_timeout_and_leaves_nothing(
     assert_ok(yurpc_registry_get_stats(registry, &stats));
     assert_int_equal(stats.registrations, 0);
     assert_int_equal(stats.services, 0);
-    begun = now_ms();
+    begun = yr_test_now_ms();
     yurpc_registry_close(registry);
-    assert_in_range(now_ms() - begun, 0, 3500);
+    assert_in_range(yr_test_now_ms() - begun, 0, 3500);
 }
 
 static void a_background_registration_waits_for_the_registry(void **state)
@@ -405,7 +345,7 @@ static void a_background_registration_waits_for_the_registry(void **state)
 static void a_forked_child_is_refused_and_the_parent_goes_on(void **state)
 {
     (void)state;
-    yurpc_registry *registry = open_local(false);
+    yurpc_registry *registry = local_registry_open(false);
     enlist(registry, 1);
     yurpc_service *service = discover(registry);
     pid_t child = fork();
@@ -425,22 +365,22 @@ static void a_forked_child_is_refused_and_the_parent_goes_on(void **state)
     assert_int_equal(waitpid(child, &status, 0), child);
     assert_int_equal(status, 0);
     enlist(registry, 3);
-    await_count(service, 2);
+    await_instances(service, 2);
     yurpc_registry_close(registry);
 }
 
 static void a_host_drives_the_handle_from_its_own_poll(void **state)
 {
     (void)state;
-    yurpc_registry *provider = open_local(false);
-    yurpc_registry *registry = open_local(true);
+    yurpc_registry *provider = local_registry_open(false);
+    yurpc_registry *registry = local_registry_open(true);
     yurpc_service *service = discover(registry); /* a blocking call runs the loop itself */
     witness seen = {.registry = registry};
     yurpc_watch *watch = NULL;
     assert_ok(yurpc_service_watch(service, see, &seen, &watch));
     enlist(provider, 1);
-    int64_t end = now_ms() + PATIENCE_MS;
-    while (atomic_load(&seen.ups) == 0 && now_ms() < end) {
+    int64_t end = yr_test_now_ms() + PATIENCE_MS;
+    while (atomic_load(&seen.ups) == 0 && yr_test_now_ms() < end) {
         struct pollfd ready = {.fd = yurpc_registry_fd(registry), .events = POLLIN};
         assert_true(poll(&ready, 1, yurpc_registry_timeout_ms(registry)) >= 0);
         assert_ok(yurpc_registry_step(registry));
@@ -465,7 +405,7 @@ static void note(void *context, const char *service, uint64_t instances)
 static void an_operator_lists_services_and_removes_instances(void **state)
 {
     (void)state;
-    yurpc_registry *registry = open_local(false);
+    yurpc_registry *registry = local_registry_open(false);
     enlist(registry, 1);
     enlist(registry, 2);
     yurpc_instance_spec other = spec_of(3);
@@ -479,7 +419,7 @@ static void an_operator_lists_services_and_removes_instances(void **state)
                      YURPC_NOT_FOUND);
     assert_ok(yurpc_registry_remove(registry, SERVICE, "10.0.0.5", 1, NULL));
     yurpc_service *service = discover(registry);
-    await_count(service, 2); /* its living provider puts it back */
+    await_instances(service, 2); /* its living provider puts it back */
     yurpc_registry_close(registry);
 }
 
@@ -500,5 +440,6 @@ int main(void)
         cmocka_unit_test(a_host_drives_the_handle_from_its_own_poll),
         cmocka_unit_test(an_operator_lists_services_and_removes_instances),
     };
-    return cmocka_run_group_tests_name("handle", tests, make_directory, remove_directory);
+    return cmocka_run_group_tests_name("handle", tests, local_registry_make,
+                                       local_registry_remove);
 }

@@ -1,5 +1,6 @@
 /* Callbacks that take their time, block for ever, or call back: nothing else may suffer. */
-#include "scratch.h"
+#include "clock.h"
+#include "local_registry.h"
 #include "yr_test.h"
 
 #include <yurpc/service.h>
@@ -7,59 +8,8 @@
 #include <poll.h>
 #include <semaphore.h>
 #include <stdatomic.h>
-#include <stdio.h>
-#include <time.h>
 
-#define SERVICE "com.acme.UserService"
-
-enum { PATIENCE_MS = 10000, CLOSE_MS = 3000, SLACK_MS = 1500 };
-
-static yr_scratch directory;
-static char path[128];
-
-static int make_directory(void **state)
-{
-    (void)state;
-    if (yr_scratch_init(&directory, "yurpc-callbacks.") != YURPC_OK) {
-        return -1;
-    }
-    return snprintf(path, sizeof path, "%s/registry.db", directory.path) > 0 ? 0 : -1;
-}
-
-static int remove_directory(void **state)
-{
-    (void)state;
-    yr_scratch_deinit(&directory);
-    return 0;
-}
-
-static int64_t now_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
-static yurpc_registry *open_local(bool is_host_driven)
-{
-    yurpc_registry_config config = YURPC_REGISTRY_CONFIG_INIT;
-    config.registry = "local";
-    config.address = path;
-    config.timeout_ms = PATIENCE_MS;
-    config.is_host_driven = is_host_driven;
-    yurpc_registry *registry = NULL;
-    assert_ok(yurpc_registry_open(&config, &registry, NULL));
-    return registry;
-}
-
-static yurpc_instance_spec spec_of(uint16_t port)
-{
-    yurpc_instance_spec spec = YURPC_INSTANCE_SPEC_INIT;
-    spec.service = SERVICE;
-    spec.host = "10.0.0.5";
-    spec.port = port;
-    return spec;
-}
+enum { CLOSE_MS = 3000, SLACK_MS = 1500 };
 
 /* What a registration's callback does, and saw. */
 typedef struct callee {
@@ -105,7 +55,7 @@ static void call_blocking(callee *self)
 static void callee_init(callee *self, bool is_host_driven, yurpc_registration_state when,
                         void (*act)(callee *))
 {
-    *self = (callee){.registry = open_local(is_host_driven), .when = when, .act = act};
+    *self = (callee){.registry = local_registry_open(is_host_driven), .when = when, .act = act};
     assert_int_equal(sem_init(&self->entered, 0, 0), 0);
     assert_int_equal(sem_init(&self->go_on, 0, 0), 0);
 }
@@ -186,14 +136,14 @@ static void closing_is_bounded_though_a_callback_hangs_which_is_then_the_last(vo
     callee_init(&self, false, YURPC_REGISTERED, hang);
     (void)enlist(&self);
     assert_int_equal(sem_wait(&self.entered), 0);
-    int64_t begun = now_ms();
+    int64_t begun = yr_test_now_ms();
     yurpc_registry_close(self.registry);
-    assert_in_range(now_ms() - begun, 0, CLOSE_MS + SLACK_MS);
+    assert_in_range(yr_test_now_ms() - begun, 0, CLOSE_MS + SLACK_MS);
     assert_int_equal(atomic_load(&self.calls), 1);
     assert_int_equal(sem_post(&self.go_on), 0);
     /* Whatever else its thread does, it calls nobody. */
-    int64_t end = now_ms() + 100;
-    while (now_ms() < end) {
+    int64_t end = yr_test_now_ms() + 100;
+    while (yr_test_now_ms() < end) {
         poll(NULL, 0, 10);
         assert_int_equal(atomic_load(&self.calls), 1);
     }
@@ -249,10 +199,7 @@ static void a_log_that_blocks_stops_nothing(void **state)
     static blocked_sink sink;
     assert_int_equal(sem_init(&sink.entered, 0, 0), 0);
     assert_int_equal(sem_init(&sink.go_on, 0, 0), 0);
-    yurpc_registry_config config = YURPC_REGISTRY_CONFIG_INIT;
-    config.registry = "local";
-    config.address = path;
-    config.timeout_ms = PATIENCE_MS;
+    yurpc_registry_config config = local_registry_config();
     config.log = block_on_line;
     config.log_context = &sink;
     config.log_level = YURPC_LOG_DEBUG;
@@ -279,6 +226,6 @@ int main(void)
         cmocka_unit_test(leaving_from_the_callback_is_told_no_more),
         cmocka_unit_test(a_log_that_blocks_stops_nothing),
     };
-    return cmocka_run_group_tests_name("handle callbacks", tests, make_directory,
-                                       remove_directory);
+    return cmocka_run_group_tests_name("handle callbacks", tests, local_registry_make,
+                                       local_registry_remove);
 }

@@ -1,6 +1,7 @@
 /* The public API at its edges: closing, leaving and failing where one does not expect it. */
 #include "base/mem.h"
-#include "scratch.h"
+#include "clock.h"
+#include "local_registry.h"
 #include "yr_test.h"
 
 #include <yurpc/service.h>
@@ -14,73 +15,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
-#define SERVICE "com.acme.UserService"
-
-enum { PATIENCE_MS = 5000, TIMEOUT_MS = 300, SHORT_MS = 100, CLOSE_MS = 3000, SLACK_MS = 700 };
-
-static yr_scratch directory;
-static char path[128];
-
-static int make_directory(void **state)
-{
-    (void)state;
-    if (yr_scratch_init(&directory, "yurpc-edges.") != YURPC_OK) {
-        return -1;
-    }
-    return snprintf(path, sizeof path, "%s/registry.db", directory.path) > 0 ? 0 : -1;
-}
-
-static int remove_directory(void **state)
-{
-    (void)state;
-    yr_scratch_deinit(&directory);
-    return 0;
-}
-
-static int64_t now_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
-static yurpc_registry_config config_of_local(void)
-{
-    yurpc_registry_config config = YURPC_REGISTRY_CONFIG_INIT;
-    config.registry = "local";
-    config.address = path;
-    config.timeout_ms = PATIENCE_MS;
-    return config;
-}
-
-static yurpc_registry *open_local(void)
-{
-    yurpc_registry_config config = config_of_local();
-    yurpc_registry *registry = NULL;
-    assert_ok(yurpc_registry_open(&config, &registry, NULL));
-    return registry;
-}
-
-static yurpc_instance_spec spec_of(uint16_t port)
-{
-    yurpc_instance_spec spec = YURPC_INSTANCE_SPEC_INIT;
-    spec.service = SERVICE;
-    spec.host = "10.0.0.5";
-    spec.port = port;
-    return spec;
-}
-
-static void wait_for(atomic_int *counter, int wanted)
-{
-    int64_t end = now_ms() + PATIENCE_MS;
-    while (atomic_load(counter) < wanted && now_ms() < end) {
-        poll(NULL, 0, 1);
-    }
-    assert_true(atomic_load(counter) >= wanted);
-}
+enum { TIMEOUT_MS = 300, SHORT_MS = 100, CLOSE_MS = 3000, SLACK_MS = 700 };
 
 /* ---- Closing ---- */
 
@@ -106,7 +43,7 @@ static void a_handle_may_be_closed_inside_a_registrations_callback(void **state)
 {
     (void)state;
     static closer self; /* outlives the handle */
-    self = (closer){.registry = open_local(), .when = YURPC_DRAINING};
+    self = (closer){.registry = local_registry_open(false), .when = YURPC_DRAINING};
     yurpc_register_options options = YURPC_REGISTER_OPTIONS_INIT;
     options.on_state = close_inside;
     options.context = &self;
@@ -114,7 +51,7 @@ static void a_handle_may_be_closed_inside_a_registrations_callback(void **state)
     yurpc_registration *both[2] = {NULL, NULL};
     assert_ok(yurpc_registry_register_many(self.registry, specs, 2, &options, both, NULL));
     yurpc_registration_unregister_async(both[0]);
-    wait_for(&self.gone, 2);
+    await_count(&self.gone, 2);
 }
 
 static void on_event(void *context, const yurpc_event *event)
@@ -129,7 +66,7 @@ static void on_event(void *context, const yurpc_event *event)
 static void a_host_is_told_when_a_callback_has_closed_its_handle(void **state)
 {
     (void)state;
-    yurpc_registry_config config = config_of_local();
+    yurpc_registry_config config = local_registry_config();
     config.is_host_driven = true;
     static closer self; /* outlives the handle */
     self = (closer){.registry = NULL};
@@ -142,8 +79,8 @@ static void a_host_is_told_when_a_callback_has_closed_its_handle(void **state)
     yurpc_watch *watch = NULL;
     assert_ok(yurpc_service_watch(service, on_event, &self, &watch));
     yurpc_status status = YURPC_OK;
-    int64_t end = now_ms() + PATIENCE_MS;
-    while (status == YURPC_OK && now_ms() < end) {
+    int64_t end = yr_test_now_ms() + PATIENCE_MS;
+    while (status == YURPC_OK && yr_test_now_ms() < end) {
         poll(NULL, 0, 1);
         status = yurpc_registry_step(self.registry);
     }
@@ -213,11 +150,11 @@ static void closing_ends_calls_that_wait_in_other_threads(void **state)
     pthread_t threads[2];
     assert_int_equal(pthread_create(&threads[0], NULL, register_blocked, &self), 0);
     assert_int_equal(pthread_create(&threads[1], NULL, discover_blocked, &self), 0);
-    wait_for(&self.begun, 2);
+    await_count(&self.begun, 2);
     poll(NULL, 0, 100); /* both are inside by now */
-    int64_t begun = now_ms();
+    int64_t begun = yr_test_now_ms();
     yurpc_registry_close(self.registry);
-    assert_in_range(now_ms() - begun, 0, CLOSE_MS + SLACK_MS);
+    assert_in_range(yr_test_now_ms() - begun, 0, CLOSE_MS + SLACK_MS);
     assert_int_equal(pthread_join(threads[0], NULL), 0);
     assert_int_equal(pthread_join(threads[1], NULL), 0);
     assert_int_equal(self.registered, YURPC_CLOSED);
@@ -234,26 +171,26 @@ static void every_call_has_its_deadline_when_nobody_answers(void **state)
     yurpc_instance_spec spec = spec_of(1);
     yurpc_registration *registration = NULL;
     yurpc_service *service = NULL;
-    int64_t begun = now_ms();
+    int64_t begun = yr_test_now_ms();
     assert_int_not_equal(yurpc_registry_register(registry, &spec, NULL, &registration, NULL),
                          YURPC_OK);
-    assert_in_range(now_ms() - begun, 0, TIMEOUT_MS + SLACK_MS);
-    begun = now_ms();
+    assert_in_range(yr_test_now_ms() - begun, 0, TIMEOUT_MS + SLACK_MS);
+    begun = yr_test_now_ms();
     assert_int_not_equal(yurpc_registry_discover(registry, SERVICE, NULL, &service, NULL),
                          YURPC_OK);
-    assert_in_range(now_ms() - begun, 0, TIMEOUT_MS + SLACK_MS);
-    begun = now_ms();
+    assert_in_range(yr_test_now_ms() - begun, 0, TIMEOUT_MS + SLACK_MS);
+    begun = yr_test_now_ms();
     assert_int_not_equal(yurpc_registry_remove(registry, SERVICE, "h", 1, NULL), YURPC_OK);
-    assert_in_range(now_ms() - begun, 0, TIMEOUT_MS + SLACK_MS);
+    assert_in_range(yr_test_now_ms() - begun, 0, TIMEOUT_MS + SLACK_MS);
     yurpc_register_options options = YURPC_REGISTER_OPTIONS_INIT;
     options.is_background = true;
     assert_ok(yurpc_registry_register(registry, &spec, &options, &registration, NULL));
-    begun = now_ms();
+    begun = yr_test_now_ms();
     assert_ok(yurpc_registration_unregister(registration, NULL)); /* it never was there */
-    assert_in_range(now_ms() - begun, 0, SLACK_MS);
-    begun = now_ms();
+    assert_in_range(yr_test_now_ms() - begun, 0, SLACK_MS);
+    begun = yr_test_now_ms();
     yurpc_registry_close(registry);
-    assert_in_range(now_ms() - begun, 0, CLOSE_MS + SLACK_MS);
+    assert_in_range(yr_test_now_ms() - begun, 0, CLOSE_MS + SLACK_MS);
     close(fd);
 }
 
@@ -297,7 +234,7 @@ static void a_handle_survives_every_lack_of_memory(void **state)
     bool is_through = false;
     /* Not each number: without memory each call takes its whole time. tests/sim tries all. */
     for (long n = 0; !is_through; n += 1 + n / 4) {
-        yurpc_registry_config config = config_of_local();
+        yurpc_registry_config config = local_registry_config();
         config.timeout_ms = SHORT_MS;
         yurpc_registry *registry = NULL;
         yurpc_error *error = NULL;
@@ -371,15 +308,15 @@ static void what_is_closed_leaves_no_thread_no_descriptor_and_no_memory(void **s
 {
     (void)state;
     enum { WARM_UP = 20, CYCLES = 100, PAGES = 512 };
-    open_and_close(WARM_UP, "local", path);
+    open_and_close(WARM_UP, "local", local_registry_path());
     open_and_close(WARM_UP, "etcd", "http://127.0.0.1:1");
     size_t fds = entries("/proc/self/fd");
     size_t threads = entries("/proc/self/task");
     size_t pages = resident_pages();
-    open_and_close(CYCLES, "local", path);
+    open_and_close(CYCLES, "local", local_registry_path());
     open_and_close(CYCLES, "etcd", "http://127.0.0.1:1");
-    int64_t end = now_ms() + PATIENCE_MS; /* callback threads end by themselves */
-    while (entries("/proc/self/task") > threads && now_ms() < end) {
+    int64_t end = yr_test_now_ms() + PATIENCE_MS; /* callback threads end by themselves */
+    while (entries("/proc/self/task") > threads && yr_test_now_ms() < end) {
         poll(NULL, 0, 1);
     }
     assert_int_equal(entries("/proc/self/task"), threads);
@@ -415,7 +352,7 @@ static void many_threads_register_and_leave_through_one_handle(void **state)
 {
     (void)state;
     enum { THREADS = 8, FIRST = 1000, SPAN = 100, STAY = 8 * 40 };
-    yurpc_registry *registry = open_local();
+    yurpc_registry *registry = local_registry_open(false);
     pthread_t threads[THREADS];
     enlister each[THREADS];
     for (int i = 0; i < THREADS; i++) {
@@ -445,5 +382,6 @@ int main(void)
         cmocka_unit_test(what_is_closed_leaves_no_thread_no_descriptor_and_no_memory),
         cmocka_unit_test(many_threads_register_and_leave_through_one_handle),
     };
-    return cmocka_run_group_tests_name("handle_edges", tests, make_directory, remove_directory);
+    return cmocka_run_group_tests_name("handle_edges", tests, local_registry_make,
+                                       local_registry_remove);
 }

@@ -2,23 +2,19 @@
  * Processes that end without closing anything, and processes with little stack: this program
  * starts itself anew for each.
  */
-#include "scratch.h"
+#include "local_registry.h"
 #include "yr_test.h"
 
 #include <yurpc/service.h>
 
 #include <pthread.h>
-#include <stdatomic.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define SERVICE "com.acme.UserService"
-
-enum { RUNS = 20, PATIENCE_MS = 10000, SMALL_STACK = 64 * 1024 };
+enum { RUNS = 20, SMALL_STACK = 64 * 1024 };
 
 /* ---- What the child does ---- */
 
@@ -97,25 +93,7 @@ static int be_the_child(const char *kind, const char *address, bool is_closed)
 
 /* ---- What the parent asks ---- */
 
-static yr_scratch directory;
-static char path[128];
 static const char *program;
-
-static int make_directory(void **state)
-{
-    (void)state;
-    if (yr_scratch_init(&directory, "yurpc-exit.") != YURPC_OK) {
-        return -1;
-    }
-    return snprintf(path, sizeof path, "%s/registry.db", directory.path) > 0 ? 0 : -1;
-}
-
-static int remove_directory(void **state)
-{
-    (void)state;
-    yr_scratch_deinit(&directory);
-    return 0;
-}
 
 static void run_child(const char *kind, const char *address, const char *how)
 {
@@ -138,7 +116,7 @@ static void a_process_may_end_with_everything_open(void **state)
 {
     (void)state;
     for (int i = 0; i < RUNS; i++) {
-        run_child("local", path, "open");
+        run_child("local", local_registry_path(), "open");
         run_child("etcd", "http://127.0.0.1:1,https://127.0.0.1:1", "open");
     }
 }
@@ -147,7 +125,7 @@ static void a_process_may_end_with_everything_open(void **state)
 static void threads_with_64_KiB_of_stack_are_enough(void **state)
 {
     (void)state;
-    run_child("local", path, "small");
+    run_child("local", local_registry_path(), "small");
     run_child("etcd", "http://127.0.0.1:1", "small");
 }
 #endif
@@ -164,5 +142,6 @@ int main(int argc, char **argv)
         cmocka_unit_test(threads_with_64_KiB_of_stack_are_enough), /* theirs are larger */
 #endif
     };
-    return cmocka_run_group_tests_name("handle exit", tests, make_directory, remove_directory);
+    return cmocka_run_group_tests_name("handle exit", tests, local_registry_make,
+                                       local_registry_remove);
 }

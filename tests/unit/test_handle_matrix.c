@@ -2,7 +2,8 @@
  * Every function of a handle called inside every kind of callback: what is allowed works, what
  * is not is refused, nothing hangs and nothing is touched after it was freed.
  */
-#include "scratch.h"
+#include "clock.h"
+#include "local_registry.h"
 #include "yr_test.h"
 
 #include <yurpc/service.h>
@@ -12,28 +13,8 @@
 #include <semaphore.h>
 #include <stdatomic.h>
 #include <stdio.h>
-#include <time.h>
 
-enum { PATIENCE_MS = 5000, CELLS_MAX = 64 };
-
-static yr_scratch directory;
-static char path[128];
-
-static int make_directory(void **state)
-{
-    (void)state;
-    if (yr_scratch_init(&directory, "yurpc-matrix.") != YURPC_OK) {
-        return -1;
-    }
-    return snprintf(path, sizeof path, "%s/registry.db", directory.path) > 0 ? 0 : -1;
-}
-
-static int remove_directory(void **state)
-{
-    (void)state;
-    yr_scratch_deinit(&directory);
-    return 0;
-}
+enum { CELLS_MAX = 64 };
 
 /* One handle with a registration, a service and a watch, and what is done in its callback. */
 typedef struct cell {
@@ -50,7 +31,7 @@ typedef struct cell {
     sem_t done;
 } cell;
 
-static yurpc_instance_spec spec_of(const cell *self, uint16_t port)
+static yurpc_instance_spec cell_spec(const cell *self, uint16_t port)
 {
     yurpc_instance_spec spec = YURPC_INSTANCE_SPEC_INIT;
     spec.service = self->name;
@@ -85,7 +66,7 @@ static void on_event(void *context, const yurpc_event *event)
 
 static yurpc_status register_blocking(cell *self)
 {
-    yurpc_instance_spec spec = spec_of(self, 7);
+    yurpc_instance_spec spec = cell_spec(self, 7);
     yurpc_registration *made = NULL;
     return yurpc_registry_register(self->registry, &spec, NULL, &made, NULL);
 }
@@ -94,7 +75,7 @@ static yurpc_status register_in_background(cell *self)
 {
     yurpc_register_options options = YURPC_REGISTER_OPTIONS_INIT;
     options.is_background = true;
-    yurpc_instance_spec spec = spec_of(self, 8);
+    yurpc_instance_spec spec = cell_spec(self, 8);
     yurpc_registration *made = NULL;
     return yurpc_registry_register(self->registry, &spec, &options, &made, NULL);
 }
@@ -216,16 +197,11 @@ static void open_cell(cell *self, bool is_host_driven, const struct action *acti
 {
     self->act = action->act;
     assert_int_equal(sem_init(&self->done, 0, 0), 0);
-    yurpc_registry_config config = YURPC_REGISTRY_CONFIG_INIT;
-    config.registry = "local";
-    config.address = path;
-    config.timeout_ms = PATIENCE_MS;
-    config.is_host_driven = is_host_driven;
-    assert_ok(yurpc_registry_open(&config, &self->registry, NULL));
+    self->registry = local_registry_open(is_host_driven);
     yurpc_register_options options = YURPC_REGISTER_OPTIONS_INIT;
     options.on_state = on_state;
     options.context = self;
-    yurpc_instance_spec specs[] = {spec_of(self, 1), spec_of(self, 2)};
+    yurpc_instance_spec specs[] = {cell_spec(self, 1), cell_spec(self, 2)};
     yurpc_registration *made[2] = {NULL, NULL};
     assert_ok(yurpc_registry_register_many(self->registry, specs, 2, &options, made, NULL));
     atomic_store(&self->registration, made[0]);
@@ -237,19 +213,12 @@ static void open_cell(cell *self, bool is_host_driven, const struct action *acti
     atomic_store(&self->watch, watch);
 }
 
-static int64_t now_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 /* Wait for @p count callbacks, driving the handle where that is the host's part. */
 static void await_callbacks(cell *self, bool is_host_driven, int count)
 {
-    int64_t end_ms = now_ms() + PATIENCE_MS;
+    int64_t end_ms = yr_test_now_ms() + PATIENCE_MS;
     while (atomic_load(&self->heard) < count) {
-        assert_true(now_ms() < end_ms); /* else it hangs */
+        assert_true(yr_test_now_ms() < end_ms); /* else it hangs */
         assert_true(!is_host_driven || yurpc_registry_step(self->registry) == YURPC_OK);
         poll(NULL, 0, 1);
     }
@@ -258,10 +227,10 @@ static void await_callbacks(cell *self, bool is_host_driven, int count)
 /* Wait until a callback has acted. */
 static void await_act(cell *self, bool is_host_driven)
 {
-    int64_t end_ms = now_ms() + PATIENCE_MS;
+    int64_t end_ms = yr_test_now_ms() + PATIENCE_MS;
     while (sem_trywait(&self->done) != 0) {
         assert_int_equal(errno, EAGAIN);
-        assert_true(now_ms() < end_ms); /* else it hangs */
+        assert_true(yr_test_now_ms() < end_ms); /* else it hangs */
         yurpc_status status = is_host_driven ? yurpc_registry_step(self->registry) : YURPC_OK;
         assert_true(status == YURPC_OK || status == YURPC_CLOSED);
         poll(NULL, 0, 1);
@@ -273,13 +242,9 @@ static void await_act(cell *self, bool is_host_driven)
 static yurpc_registry *provoke(cell *self, bool is_watch)
 {
     atomic_store(&self->is_armed, true);
-    yurpc_registry_config config = YURPC_REGISTRY_CONFIG_INIT;
-    config.registry = "local";
-    config.address = path;
-    yurpc_registry *other = NULL;
-    assert_ok(yurpc_registry_open(&config, &other, NULL));
+    yurpc_registry *other = local_registry_open(false);
     if (is_watch) {
-        yurpc_instance_spec spec = spec_of(self, 3);
+        yurpc_instance_spec spec = cell_spec(self, 3);
         yurpc_registration *made = NULL;
         assert_ok(yurpc_registry_register(other, &spec, NULL, &made, NULL));
     } else {
@@ -353,6 +318,6 @@ int main(void)
         cmocka_unit_test(a_host_driven_watchs_callback_may_call_what_does_not_block),
         cmocka_unit_test(a_host_driven_registrations_callback_may_call_what_does_not_block),
     };
-    return cmocka_run_group_tests_name("handle matrix", tests, make_directory,
-                                       remove_directory);
+    return cmocka_run_group_tests_name("handle matrix", tests, local_registry_make,
+                                       local_registry_remove);
 }

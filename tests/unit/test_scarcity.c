@@ -4,8 +4,8 @@
  *
  * Each turn has a process of its own, because some things are done once in a process.
  */
+#include "local_registry.h"
 #include "scarce.h"
-#include "scratch.h"
 #include "yr_test.h"
 
 #include <yurpc/etcd_client.h>
@@ -15,31 +15,11 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 enum { TIMEOUT_MS = 5000, SHORT_MS = 100, TURNS_MAX = 400, DESCRIPTORS = 256 };
 enum { WAS_REFUSED = 0, WAS_NOT = 10, IS_WRONG = 1 };
-
-static yr_scratch directory;
-static char path[128];
-
-static int make_directory(void **state)
-{
-    (void)state;
-    if (yr_scratch_init(&directory, "yurpc-scarcity.") != YURPC_OK) {
-        return -1;
-    }
-    return snprintf(path, sizeof path, "%s/registry.db", directory.path) > 0 ? 0 : -1;
-}
-
-static int remove_directory(void **state)
-{
-    (void)state;
-    yr_scratch_deinit(&directory);
-    return 0;
-}
 
 static void on_event(void *context, const yurpc_event *event)
 {
@@ -96,7 +76,7 @@ static yurpc_status use_registry(const char *kind, const char *address, uint32_t
 
 static yurpc_status use_local(uint32_t timeout_ms)
 {
-    return use_registry("local", path, timeout_ms);
+    return use_registry("local", local_registry_path(), timeout_ms);
 }
 
 /* Nobody is there: what is looked at is that it is tried, and let go of. */
@@ -231,7 +211,7 @@ static int count_open(void)
 static void nothing_is_left_open_for_a_program_that_is_executed(void **state)
 {
     (void)state;
-    const char *const addresses[] = {path, "http://localhost:1"};
+    const char *const addresses[] = {local_registry_path(), "http://localhost:1"};
     yurpc_registry *registries[2] = {NULL, NULL};
     yurpc_service *services[2] = {NULL, NULL};
     int inherited = count_inherited();
@@ -264,5 +244,6 @@ int main(void)
         cmocka_unit_test(the_etcd_client_survives_when_one_call_fails),
         cmocka_unit_test(nothing_is_left_open_for_a_program_that_is_executed),
     };
-    return cmocka_run_group_tests_name("scarcity", tests, make_directory, remove_directory);
+    return cmocka_run_group_tests_name("scarcity", tests, local_registry_make,
+                                       local_registry_remove);
 }
