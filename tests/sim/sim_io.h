@@ -21,6 +21,7 @@ enum {
     YR_SIM_EVENTS_MAX = 1000 * 1000, /* at one instant: more is a busy loop, and asserts */
     YR_SIM_WINDOW = 256 * 1024,      /* bytes under way in one direction of a stream */
     YR_SIM_SEGMENT_MAX = 64 * 1024,  /* bytes of one on_data */
+    YR_SIM_UNACKED_MAX_MS = 3000,    /* as net/uv has it: TCP_USER_TIMEOUT */
 };
 
 typedef struct yr_sim yr_sim;
@@ -73,8 +74,11 @@ void yr_sim_set_latency(yr_sim *sim, int64_t min_ms, int64_t max_ms);
 void yr_sim_set_splitting(yr_sim *sim, bool is_on);
 
 /*
- * Silence: nothing from @p from arrives at @p to, and nothing fails. What is sent is kept back
- * and arrives after the link was healed, as TCP would send it again.
+ * Silence: nothing from @p from arrives at @p to, and at first nothing fails. What is sent is
+ * kept back and arrives after the link was healed, as TCP would send it again. But who
+ * connected has his kernel give up after YR_SIM_UNACKED_MAX_MS: what was under way is lost,
+ * also when the connection was closed meanwhile; a living one ends with an error. The server
+ * has no such limit; it learns of that end by a reset when the link is healed.
  */
 void yr_sim_cut_one_way(yr_sim_host *from, yr_sim_host *to);
 void yr_sim_cut(yr_sim_host *a, yr_sim_host *b); /* both ways */

@@ -34,6 +34,9 @@ static void plan_arrival(sim_stream *stream)
 void sim_stream_release(sim_stream *stream, int64_t delay_ms)
 {
     yr_sim *sim = stream->host->sim;
+    if (!sim_is_cut(stream->peer_host, stream->host)) {
+        sim_unschedule(sim, &stream->expiry);
+    }
     if (!yr_list_is_empty(&stream->inbox)) {
         const segment *first = YR_CONTAINER_OF(stream->inbox.next, segment, link);
         int64_t soon_ms = sim->now_ms + delay_ms;
@@ -201,6 +204,7 @@ static void stream_free(sim_stream *stream)
     stream->state = STREAM_CLOSED;
     empty_inbox(stream);
     sim_unschedule(sim, &stream->arrival);
+    sim_unschedule(sim, &stream->expiry);
     yr_timer_stop(&stream->host->io, &stream->deadline);
     yr_list_remove(&stream->unsent);
     yr_list_remove(&stream->link);
@@ -369,10 +373,32 @@ static void on_segment(sim_stream *stream, segment *one)
     }
 }
 
+/* The kernel of the other end has sent it again for long enough. */
+static void on_expiry(void *context)
+{
+    sim_stream *stream = context;
+    sim_trace(stream->host, "will not get what %s gave up", stream->peer_name);
+    if (stream->peer != NULL) {
+        send_failure(stream->peer, "connection timed out", true);
+        unlink_peer(stream);
+    }
+    send_failure(stream, "connection reset by peer", false);
+}
+
+static void plan_expiry(sim_stream *stream, const segment *one)
+{
+    yr_sim *sim = stream->host->sim;
+    bool is_confirmed = one->kind == SEGMENT_SYN || one->kind == SEGMENT_FAIL;
+    if (!stream->is_dialled && !is_confirmed && !stream->expiry.node.is_in) {
+        sim_schedule(sim, &stream->expiry, sim->now_ms + YR_SIM_UNACKED_MAX_MS);
+    }
+}
+
 /* Whether the segment cannot get through now; what changes that also reschedules. */
-static bool is_held(const sim_stream *stream, const segment *one)
+static bool is_held(sim_stream *stream, const segment *one)
 {
     if (!one->is_local && sim_is_cut(stream->peer_host, stream->host)) {
+        plan_expiry(stream, one);
         return true;
     }
     if (one->kind == SEGMENT_SYN) {
@@ -455,6 +481,7 @@ static sim_stream *stream_new(yr_sim_host *host, const char *peer_name, uint16_t
     stream->peer_name = name;
     stream->port = peer_port;
     stream->arrival = (sim_event){.fn = on_arrival, .context = stream};
+    stream->expiry = (sim_event){.fn = on_expiry, .context = stream};
     yr_list_init(&stream->inbox);
     yr_list_init(&stream->unsent);
     yr_timer_init(&stream->deadline, on_deadline, stream);
@@ -485,6 +512,7 @@ yurpc_status sim_connect(yr_io *io, const yr_connect_options *options,
         return YURPC_NO_MEMORY;
     }
     client->state = STREAM_CONNECTING;
+    client->is_dialled = true;
     client->events = *events;
     client->context = context;
     client->timeout_ms = options->timeout_ms;

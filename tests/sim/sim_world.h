@@ -113,6 +113,8 @@ typedef struct sim_stream {
     yr_list inbox; /* segments on their way here, in order */
     size_t inbox_len;
     sim_event arrival; /* of the first of inbox */
+    bool is_dialled;   /* this end connected: it gives up what is not confirmed */
+    sim_event expiry;  /* the other end gives up what a cut keeps from here */
     yr_list unsent;    /* in host->unsent */
     yr_buf out;
     size_t sent;

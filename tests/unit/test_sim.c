@@ -265,9 +265,61 @@ static void a_cut_link_is_silent_until_it_is_healed(void **state)
     connect_pair(w);
     yr_sim_cut(w->near, w->far);
     net_end_write(&w->client, "hello");
-    yr_sim_run_for(w->sim, 60 * 1000);
+    yr_sim_run_for(w->sim, YR_SIM_UNACKED_MAX_MS);
     assert_int_equal(w->server.received, 0);
     assert_false(w->client.is_ended || w->server.is_ended);
+    yr_sim_heal(w->near, w->far);
+    yr_sim_run_for(w->sim, 20);
+    assert_int_equal(w->client.received, 5);
+}
+
+/* TCP_USER_TIMEOUT, which only who connects sets. */
+static void what_is_kept_from_a_server_is_given_up_after_three_seconds(void **state)
+{
+    world *w = *state;
+    connect_pair(w);
+    yr_sim_cut(w->near, w->far);
+    yr_sim_run_for(w->sim, 60 * 1000);
+    assert_false(w->client.is_ended); /* nothing was under way */
+    net_end_write(&w->client, "hello");
+    yr_sim_run_for(w->sim, YR_SIM_UNACKED_MAX_MS + 10);
+    assert_true(w->client.is_ended);
+    assert_string_equal(w->client.end_text,
+                        "the connection with etcd-1:2379 was lost: connection timed out");
+    assert_false(w->server.is_ended);
+    yr_sim_heal(w->near, w->far);
+    yr_sim_run_for(w->sim, 20);
+    assert_int_equal(w->server.received, 0);
+    assert_int_equal(w->server.end_status, YURPC_UNAVAILABLE);
+}
+
+static void what_a_closed_connection_had_under_way_arrives_soon_or_never(void **state)
+{
+    world *w = *state;
+    for (int is_late = 0; is_late <= 1; is_late++) {
+        w->client = (net_end){.is_open = false};
+        w->server = (net_end){.is_open = false};
+        connect_pair(w);
+        yr_sim_cut(w->near, w->far);
+        net_end_write(&w->client, "hello");
+        yr_sim_run_for(w->sim, 10);
+        net_end_close(&w->client);
+        yr_sim_run_for(w->sim, YR_SIM_UNACKED_MAX_MS + (is_late ? 10 : -100));
+        yr_sim_heal(w->near, w->far);
+        yr_sim_run_for(w->sim, 20);
+        assert_int_equal(w->server.received, is_late ? 0 : 5);
+        assert_true(w->server.is_ended);
+        net_end_close(&w->server);
+    }
+}
+
+static void a_server_tries_for_longer_than_three_seconds(void **state)
+{
+    world *w = *state;
+    connect_pair(w);
+    yr_sim_cut(w->near, w->far);
+    net_end_write(&w->server, "hello");
+    yr_sim_run_for(w->sim, 60 * 1000);
     yr_sim_heal(w->near, w->far);
     yr_sim_run_for(w->sim, 20);
     assert_int_equal(w->client.received, 5);
@@ -480,6 +532,9 @@ int main(void)
         TEST(connecting_survives_every_allocation_failure),
         cmocka_unit_test(the_same_seed_gives_the_same_trace),
         TEST(a_cut_link_is_silent_until_it_is_healed),
+        TEST(what_is_kept_from_a_server_is_given_up_after_three_seconds),
+        TEST(what_a_closed_connection_had_under_way_arrives_soon_or_never),
+        TEST(a_server_tries_for_longer_than_three_seconds),
         TEST(a_link_can_be_cut_one_way),
         TEST(connecting_over_a_cut_link_times_out),
         TEST(reset_connections_end_with_an_error_on_both_sides),
