@@ -15,6 +15,7 @@ enum {
     FAREWELL_MS = 1000,               /* who says goodbye, within this */
     LIST_MS = YR_FLEET_RECONCILE_MS * 6 / 5 + 1000, /* when the periodic list comes at last */
     FOREVER_MS = 200000,
+    ON_ITS_WAY_MS = 1000, /* an answer from before the healing arrives within this */
     BEGIN_MS = 1000,
     QUIET_MS = 20000,
     TOKEN_MIN_MS = 5000,
@@ -297,8 +298,8 @@ static int64_t longest_patience_ms(const yr_play *play)
  * suspect: that is promised. At all: else it never converges. */
 static bool recover(yr_play *play)
 {
-    int64_t limit_ms = YR_PLAY_RECOVERY_MS + 2 * TERM_MS + longest_patience_ms(play) +
-                       (play->was_lied_to ? LIST_MS : 0) +
+    int64_t limit_ms = YR_PLAY_RECOVERY_MS - ON_ITS_WAY_MS + 2 * TERM_MS +
+                       longest_patience_ms(play) + (play->was_lied_to ? LIST_MS : 0) +
                        (play->has_users ? YR_AUTH_REFUSED_MAX_MS : 0);
     if (settle(play, limit_ms) == NULL) {
         return true;
@@ -313,6 +314,7 @@ static bool recover(yr_play *play)
 bool yr_play_calm_down(yr_play *play)
 {
     yr_play_heal(play);
+    yr_sim_run_for(play->fleet->sim, ON_ITS_WAY_MS); /* another refusal, perhaps */
     int64_t patience_end_ms = yr_sim_now_ms(play->fleet->sim) + longest_patience_ms(play);
     if (!recover(play)) {
         return false;
