@@ -397,6 +397,24 @@ static void want_a_user(yr_auth *auth)
     auth->is_logged = true;
 }
 
+/* Whether this is one too many of the tokens that etcd gave and never took. Those that came to
+ * nothing over a longer time may have expired before anybody needed them. */
+static bool is_one_too_many(yr_auth *auth)
+{
+    int64_t now = now_ms(auth);
+    if (auth->is_proven || now - auth->unproven_since_ms >= YR_AUTH_REFUSED_MS) {
+        auth->unproven = 0;
+    }
+    if (auth->is_proven) {
+        return false;
+    }
+    if (auth->unproven == 0) {
+        auth->unproven_since_ms = now;
+    }
+    auth->unproven++;
+    return auth->unproven >= YR_AUTH_UNPROVEN_MAX;
+}
+
 bool yr_auth_renew(yr_auth *auth, uint64_t generation, bool is_certain)
 {
     if (auth->username == NULL) {
@@ -411,8 +429,7 @@ bool yr_auth_renew(yr_auth *auth, uint64_t generation, bool is_certain)
     if (!is_certain && now_ms(auth) - auth->got_ms < YR_AUTH_YOUNG_MS) {
         return false;
     }
-    auth->unproven = auth->is_proven ? 0 : auth->unproven + 1;
-    if (auth->unproven >= YR_AUTH_UNPROVEN_MAX) {
+    if (is_one_too_many(auth)) {
         auth->unproven = 0;
         become_refused(auth,
                        yr_error_new(YURPC_UNAUTHENTICATED, -1,

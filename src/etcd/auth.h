@@ -10,8 +10,8 @@
  *    to 60 s, but when the password file was written anew, as soon as those 10 s are over;
  *  - one that was not answered in time is repeated as seldom, for the server is busy with
  * others, and does not forget those that nobody waits for any more;
- *  - tokens that are refused before any call was accepted with one, three times in a row, count
- *    as such a refusal.
+ *  - three tokens within 10 s that are refused before any call was accepted with one count as
+ *    such a refusal. Fewer do not: whoever asks seldom has tokens that expire unused.
  * While the user is refused, calls fail at once, with the reason.
  *
  * Without a user, calls go out without a token. When etcd wants one, they fail, and for a
@@ -39,7 +39,7 @@ enum {
     YR_AUTH_AGAIN_MS = 100,   /* after one that was not sent at all */
     YR_AUTH_LOOK_MS = 1000,   /* how often the password file is looked at meanwhile */
     YR_AUTH_NOBODY_MS = 1000, /* between calls that etcd refuses for want of a user */
-    YR_AUTH_UNPROVEN_MAX = 3, /* tokens in a row with which no call was accepted */
+    YR_AUTH_UNPROVEN_MAX = 3, /* tokens within 10 s with which no call was accepted */
     YR_AUTH_YOUNG_MS = 10000, /* a younger token is not at fault when a watch is denied */
 };
 
@@ -56,11 +56,12 @@ typedef struct yr_auth {
     char *password_file;
     yr_secret_stamp stamp; /* of the file when it was read last */
 
-    char *token;         /* NULL: none, or none is needed */
-    uint64_t generation; /* of the token: what calls are sent with */
-    bool is_ready;       /* calls may go out */
-    bool is_proven;      /* one was accepted with this token */
-    unsigned unproven;   /* tokens in a row with which none was */
+    char *token;               /* NULL: none, or none is needed */
+    uint64_t generation;       /* of the token: what calls are sent with */
+    bool is_ready;             /* calls may go out */
+    bool is_proven;            /* one was accepted with this token */
+    unsigned unproven;         /* tokens in a row with which none was … */
+    int64_t unproven_since_ms; /* … when the first of them was refused */
     int64_t got_ms;
 
     yr_grpc_call *grpc; /* the Authenticate under way; NULL: none is */

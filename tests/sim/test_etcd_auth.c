@@ -151,26 +151,6 @@ static void a_change_of_users_costs_one_login_and_no_call(void **state) /* E78 *
     assert_int_equal(stats(rig)->overlaps, 0);
 }
 
-static void tokens_that_are_never_taken_are_not_asked_for_without_end(void **state)
-{
-    sim_rig *rig = *state;
-    etcd_answer answer = {0};
-    yr_fake_rule rule = {.method = "Put",
-                         .action = YR_FAKE_STATUS,
-                         .code = 16,
-                         .text = "etcdserver: invalid auth token"};
-    yr_fake_etcd_add_rule(rig->fake, &rule);
-    int64_t begun_ms = yr_sim_now_ms(rig->sim);
-    while (yr_sim_now_ms(rig->sim) - begun_ms < 60000) {
-        assert_int_equal(put(rig, &answer), YURPC_UNAUTHENTICATED);
-        yr_sim_run_for(rig->sim, 100);
-    }
-    assert_in_range(stats(rig)->logins, 3, 3 * (60000 / YR_AUTH_REFUSED_MS + 1));
-    yr_fake_etcd_clear_rules(rig->fake);
-    yr_sim_run_for(rig->sim, YR_AUTH_REFUSED_MAX_MS);
-    assert_put(rig);
-}
-
 /* ---- Passwords ---- */
 
 static void a_wrong_password_is_said_at_once_and_not_tried_often(void **state) /* E79 */
@@ -355,22 +335,6 @@ static void a_watch_after_expiry_is_taken_up_and_others_notice_nothing(void **st
         assert_int_equal(stats(rig)->logins - before, 1);
         yr_etcd_watch_stop(first.watch);
         yr_etcd_watch_stop(second.watch);
-    }
-}
-
-/* Who only watches has nothing else to show that a token is good. */
-static void a_token_that_only_watches_used_was_good(void **state)
-{
-    sim_rig *rig = *state;
-    yr_etcd_watch_options options = {.key = yr_bytes_of_text("key")};
-    assert_put(rig);
-    for (int i = 0; i < 3 * YR_AUTH_UNPROVEN_MAX; i++) {
-        watch_log log;
-        yr_sim_run_for(rig->sim, YR_AUTH_YOUNG_MS);
-        yr_fake_auth_expire_tokens(rig->fake);
-        watch_log_init(&log, rig->client, &options);
-        assert_true(sim_rig_wait_count(rig, &log.created, 1, YR_AUTH_REFUSED_MS - 1));
-        yr_etcd_watch_stop(log.watch);
     }
 }
 
@@ -562,7 +526,6 @@ int main(void)
         TEST(a_token_that_expired_is_exchanged_once_for_all),
         TEST(a_token_in_use_lives_on_and_a_jwt_does_not),
         TEST(a_change_of_users_costs_one_login_and_no_call),
-        TEST(tokens_that_are_never_taken_are_not_asked_for_without_end),
         TEST(a_wrong_password_is_said_at_once_and_not_tried_often),
         TEST(a_corrected_password_file_heals_within_ten_seconds),
         TEST(options_that_make_no_sense_are_refused),
@@ -570,7 +533,6 @@ int main(void)
         TEST(nobody_is_told_to_name_a_user_and_asks_once_a_second),
         TEST(a_call_that_is_denied_is_reported_and_not_repeated),
         TEST(a_watch_after_expiry_is_taken_up_and_others_notice_nothing),
-        TEST(a_token_that_only_watches_used_was_good),
         TEST(a_watch_that_waits_in_vain_for_a_token_is_stale),
         TEST(a_watch_that_is_denied_for_good_ends),
         TEST(leases_live_on_where_keepalives_need_a_token),
