@@ -1,9 +1,8 @@
 /*
- * The yardstick for what goes over the wire: HTTP/2 by hand on a blocking socket.
+ * The yardstick for what goes over the wire: nghttp2 on a blocking socket.
  *
- * It sends requests and reads the bytes of the answers, and understands of HTTP/2 just what
- * that needs: no header is decoded, no error recovered from, nothing copied. A floor, not a
- * client.
+ * It sends requests and hands on the bytes of the answers as they come. It looks at no header,
+ * has no deadline and recovers from nothing. A floor, not a client.
  */
 #ifndef YR_BARE_H
 #define YR_BARE_H
@@ -14,42 +13,38 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { YR_BARE_BUFFER_SIZE = 256 * 1024 };
+/* Bytes of an answer, borrowed; or, with none, that it has ended. */
+typedef void yr_bare_data_fn(void *context, int32_t stream, yurpc_bytes data, bool is_end);
+
+typedef struct nghttp2_session yr_http2_session; /* nghttp2's */
+typedef struct yr_bare_message yr_bare_message;
 
 typedef struct yr_bare {
-    int fd;
-    uint32_t next_stream;
-    int64_t send_window; /* of the connection */
-    size_t begin;        /* what is buffered and not yet handled */
-    size_t end;
-    uint8_t buffer[YR_BARE_BUFFER_SIZE];
+    int fd; /* -1: none */
+    bool has_failed;
+    yr_http2_session *session;
+    yr_bare_data_fn *on_data; /* NULL: nobody looks at the bytes */
+    void *context;
+    int32_t called;        /* the stream that yr_bare_call() waits for */
+    int64_t called_len;    /* of its answer, so far */
+    yr_bare_message *open; /* messages of streams that stay open */
 } yr_bare;
-
-/* What came on a stream. */
-typedef struct yr_bare_event {
-    uint32_t stream;
-    yurpc_bytes data; /* of one DATA frame, valid until the next call; may be empty */
-    bool is_end;      /* the answer ends with it */
-} yr_bare_event;
 
 /* A TCP connection to "http://127.0.0.1:PORT", without delay; -1: errno says why. */
 int yr_bare_dial(const char *address);
 
-/* Connect and say hello. False: errno says why. To be closed either way. */
-bool yr_bare_open(yr_bare *bare, const char *address);
+/* Connect. False: it failed. To be closed either way. */
+bool yr_bare_open(yr_bare *bare, const char *address, yr_bare_data_fn *on_data, void *context);
 void yr_bare_close(yr_bare *bare);
 
-/* Whether a message of @p len may be sent now; if not, take events until it may. */
-bool yr_bare_may_send(const yr_bare *bare, size_t len);
-
 /*
- * Send a request, whole, as one gRPC message; @p is_open: the stream stays open for more. Gives
- * the stream, or 0 on failure.
+ * Have @p message sent as one gRPC message with the next turn; copied. @p is_open: the stream
+ * stays open for more, which nothing here sends. Gives the stream, or 0 on failure.
  */
-uint32_t yr_bare_request(yr_bare *bare, const char *path, yurpc_bytes message, bool is_open);
+int32_t yr_bare_request(yr_bare *bare, const char *path, yurpc_bytes message, bool is_open);
 
-/* Wait for what comes next. False: the connection or a stream failed. */
-bool yr_bare_take(yr_bare *bare, yr_bare_event *ret_event);
+/* Send what there is, then wait for bytes and handle them. False: the connection failed. */
+bool yr_bare_turn(yr_bare *bare);
 
 /* Request and wait for the whole answer; gives the bytes of its messages, -1 on failure. */
 int64_t yr_bare_call(yr_bare *bare, const char *path, yurpc_bytes message);

@@ -1,6 +1,7 @@
 /*
  * make bench: what things cost, beside what they would cost bare.
  */
+#include "canned.h"
 #include "engine.h"
 #include "run.h"
 #include "stage.h"
@@ -11,8 +12,8 @@
 #include <string.h>
 
 static const yr_works *const all_works[] = {
-    &yr_works_echo,     &yr_works_discover, &yr_works_pick,   &yr_works_change,
-    &yr_works_register, &yr_works_beat,     &yr_works_memory,
+    &yr_works_echo,   &yr_works_discover, &yr_works_canned, &yr_works_pick,
+    &yr_works_change, &yr_works_register, &yr_works_beat,   &yr_works_memory,
 };
 
 enum { LIST_COUNT = sizeof(all_works) / sizeof(all_works[0]) };
@@ -147,6 +148,9 @@ static int play(const char *work_name, const char *program, const char *address)
     }
     if (strcmp(program, YR_STAGE_FILLER) == 0) {
         return yr_stage_fill(&self) ? 0 : 1;
+    }
+    if (strcmp(program, YR_CANNED) == 0) {
+        return yr_canned_serve(&self) ? 0 : 1;
     }
     for (int i = 0; i < YR_PROGRAMS_MAX && self.work->programs[i].name != NULL; i++) {
         if (strcmp(self.work->programs[i].name, program) == 0) {

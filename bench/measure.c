@@ -50,11 +50,16 @@ void yr_report_span(yr_span span)
     yr_report("peak_mb", (double)yr_memory_peak() / 1e6);
 }
 
-void yr_pause_ms(int64_t ms)
+void yr_pause_us(int64_t us)
 {
-    struct timespec left = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
+    struct timespec left = {.tv_sec = us / 1000000, .tv_nsec = us % 1000000 * 1000};
     while (nanosleep(&left, &left) != 0 && errno == EINTR) {
     }
+}
+
+void yr_pause_ms(int64_t ms)
+{
+    yr_pause_us(ms * 1000);
 }
 
 /* The value of a line "NAME:  N kB" of a file in /proc, in bytes. */

@@ -23,6 +23,7 @@ yr_span yr_span_end(yr_span begin); /* what has passed since */
 /* Report wall_ms, cpu_ms and, of the process's whole life, peak_mb. */
 void yr_report_span(yr_span span);
 
+void yr_pause_us(int64_t us);
 void yr_pause_ms(int64_t ms);
 
 /* The most memory that was resident at once since exec, in bytes; 0: not known. */

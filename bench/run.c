@@ -61,14 +61,21 @@ bool yr_run_start(const yr_work *work, const char *program, const char *address,
     return true;
 }
 
-bool yr_run_await_line(yr_running *running)
+bool yr_run_await_line(yr_running *running, double *ret_value)
 {
-    char byte = 0;
+    char line[128] = "";
+    size_t len = 0;
     ssize_t got = 0;
     do {
-        got = read(running->figures, &byte, 1);
-    } while ((got < 0 && errno == EINTR) || (got == 1 && byte != '\n'));
-    return got == 1;
+        got = read(running->figures, line + len, 1);
+        len += got > 0 && len < sizeof(line) - 1 ? 1 : 0;
+    } while ((got < 0 && errno == EINTR) || (got == 1 && line[len - 1] != '\n'));
+    const char *value = strchr(line, ' ');
+    if (got != 1 || value == NULL) {
+        return false;
+    }
+    *ret_value = strtod(value, NULL);
+    return true;
 }
 
 bool yr_run_finish(yr_running *running)

@@ -23,8 +23,8 @@ typedef struct yr_running {
 bool yr_run_start(const yr_work *work, const char *program, const char *address,
                   yr_running *ret_running);
 
-/* Wait for its first line. False: it has ended without one. */
-bool yr_run_await_line(yr_running *running);
+/* Wait for its first line, "FIGURE VALUE". False: it has ended without one. */
+bool yr_run_await_line(yr_running *running, double *ret_value);
 
 /* Let it end, and wait until it has. False: it failed. Nothing when none runs. */
 bool yr_run_finish(yr_running *running);

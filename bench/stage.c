@@ -1,5 +1,6 @@
 #include "stage.h"
 
+#include "canned.h"
 #include "names.h"
 
 #include <yurpc/etcd.h>
@@ -35,17 +36,22 @@ bool yr_stage_begin(yr_stage *stage, const yr_work *work, const char *etcd)
         (void)snprintf(stage->address, sizeof(stage->address), "%s/registry.db",
                        stage->scratch.path);
     }
-    if (!work->is_filled) {
-        return true;
+    double value = 0;
+    if (work->backend == YR_BACKEND_CANNED) {
+        bool is_there = yr_run_start(work, YR_CANNED, "", &stage->helper) &&
+                        yr_run_await_line(&stage->helper, &value);
+        (void)snprintf(stage->address, sizeof(stage->address), "http://127.0.0.1:%.0f", value);
+        return is_there;
     }
-    return yr_run_start(work, YR_STAGE_FILLER, stage->address, &stage->filler) &&
-           yr_run_await_line(&stage->filler);
+    return !work->is_filled ||
+           (yr_run_start(work, YR_STAGE_FILLER, stage->address, &stage->helper) &&
+            yr_run_await_line(&stage->helper, &value));
 }
 
 void yr_stage_end(yr_stage *stage)
 {
-    if (!yr_run_finish(&stage->filler)) {
-        (void)fprintf(stderr, "the program that filled the registry has failed\n");
+    if (!yr_run_finish(&stage->helper)) {
+        (void)fprintf(stderr, "the program that fills or is the registry has failed\n");
     }
     yr_engine_free(stage->engine);
     yr_scratch_deinit(&stage->scratch);

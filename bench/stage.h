@@ -1,6 +1,6 @@
 /*
- * The registry that a work runs on: an etcd of its own, or a file, in memory where the machine
- * has such a place; with instances in it where the work wants them.
+ * The registry that a work runs on: an etcd of its own, a file, in memory where the machine has
+ * such a place, or a canned server; with instances in it where the work wants them.
  */
 #ifndef YR_STAGE_H
 #define YR_STAGE_H
@@ -17,7 +17,7 @@ typedef struct yr_stage {
     char address[160];
     yr_engine *engine;
     yr_scratch scratch;
-    yr_running filler;
+    yr_running helper; /* fills the registry, or is it */
 } yr_stage;
 
 /* @p etcd is its version or path. False: it has said why; the stage is to be ended all the

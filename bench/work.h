@@ -16,6 +16,7 @@ typedef enum yr_backend {
     YR_BACKEND_NONE = 0,
     YR_BACKEND_ETCD = 1,
     YR_BACKEND_LOCAL = 2,
+    YR_BACKEND_CANNED = 3, /* looks like etcd (canned.h) */
 } yr_backend;
 
 typedef struct yr_program {
@@ -39,6 +40,7 @@ struct yr_work {
     yr_backend backend; /* a registry of its own is there while it runs */
     size_t count;       /* instances that it is about */
     bool is_filled;     /* they are in the registry before it begins */
+    size_t changes;     /* of these, when a canned server is asked for a storm */
     int runs;
     yr_program programs[YR_PROGRAMS_MAX]; /* up to one without a name */
     const yr_row *rows;
@@ -53,6 +55,7 @@ typedef struct yr_works {
 
 extern const yr_works yr_works_echo;
 extern const yr_works yr_works_discover;
+extern const yr_works yr_works_canned;
 extern const yr_works yr_works_pick;
 extern const yr_works yr_works_change;
 extern const yr_works yr_works_register;

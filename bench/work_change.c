@@ -73,7 +73,7 @@ static bool write_changes(const yr_sample *self, seer *observer, latencies *samp
 {
     static yr_bare writer;
     static yr_message message;
-    bool is_fine = yr_bare_open(&writer, self->address);
+    bool is_fine = yr_bare_open(&writer, self->address, NULL, NULL);
     for (int i = 0; is_fine && i < CHANGES_MAX + WARM_UP; i++) {
         /* Another weight than last time, so that it is a change. */
         size_t count = self->work->count;
@@ -123,15 +123,21 @@ typedef struct bare_watch {
 } bare_watch;
 
 /* Each of the few messages comes in one DATA frame, because it is small. */
+static void on_change(void *context, int32_t stream, yurpc_bytes data, bool is_end)
+{
+    (void)stream;
+    (void)data;
+    bare_watch *self = context;
+    if (!is_end) {
+        self->observer.seen_ns = yr_now_ns();
+        (void)sem_post(&self->observer.seen);
+    }
+}
+
 static void *watch_bare(void *context)
 {
     bare_watch *self = context;
-    yr_bare_event event = {0};
-    while (yr_bare_take(&self->bare, &event) && !event.is_end) {
-        if (event.data.len > 0) {
-            self->observer.seen_ns = yr_now_ns();
-            (void)sem_post(&self->observer.seen);
-        }
+    while (yr_bare_turn(&self->bare)) {
     }
     return NULL;
 }
@@ -143,7 +149,7 @@ static bool run_bare_etcd(yr_sample *self)
     static yr_message message;
     pthread_t thread;
     (void)sem_init(&watch.observer.seen, 0, 0);
-    if (!yr_bare_open(&watch.bare, self->address) ||
+    if (!yr_bare_open(&watch.bare, self->address, on_change, &watch) ||
         yr_bare_request(&watch.bare, YR_PATH_WATCH, yr_message_watch(&message), true) == 0 ||
         pthread_create(&thread, NULL, watch_bare, &watch) != 0) {
         return yr_fail(self, "the bare watch failed", NULL);

@@ -51,7 +51,7 @@ static bool run_bare(yr_sample *self)
     int64_t len = -1;
     if (self->work->backend == YR_BACKEND_LOCAL) {
         len = yr_bare_sqlite_read(self->address);
-    } else if (yr_bare_open(&bare, self->address)) {
+    } else if (yr_bare_open(&bare, self->address, NULL, NULL)) {
         len = yr_bare_call(&bare, YR_PATH_RANGE, yr_message_range(&message));
         yr_bare_close(&bare);
     }

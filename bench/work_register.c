@@ -64,23 +64,31 @@ static bool put_batch(yr_bare *bare, yr_message *message, size_t *next, size_t c
     return yr_bare_request(bare, YR_PATH_TXN, txn, false) != 0;
 }
 
+static void count_end(void *context, int32_t stream, yurpc_bytes data, bool is_end)
+{
+    (void)stream;
+    (void)data;
+    int *in_flight = context;
+    *in_flight -= is_end ? 1 : 0;
+}
+
 /* Transactions of 128 puts, four under way. */
 static bool put_all(yr_bare *bare, yr_message *message, size_t count)
 {
     size_t next = 0;
     int in_flight = 0;
     bool is_fine = true;
-    yr_bare_event event = {0};
+    bare->context = &in_flight;
+    bare->on_data = count_end;
     while (is_fine && (next < count || in_flight > 0)) {
-        bool may_send = in_flight < IN_FLIGHT && yr_bare_may_send(bare, YR_MESSAGE_SIZE);
-        if (may_send && next < count) {
+        if (in_flight < IN_FLIGHT && next < count) {
             is_fine = put_batch(bare, message, &next, count);
             in_flight++;
         } else {
-            is_fine = yr_bare_take(bare, &event);
-            in_flight -= event.is_end;
+            is_fine = yr_bare_turn(bare);
         }
     }
+    bare->on_data = NULL;
     return is_fine;
 }
 
@@ -89,7 +97,7 @@ static bool run_bare_etcd(yr_sample *self)
     static yr_bare bare;
     static yr_message message;
     yr_span begin = yr_span_begin();
-    bool is_fine = yr_bare_open(&bare, self->address) &&
+    bool is_fine = yr_bare_open(&bare, self->address, NULL, NULL) &&
                    yr_bare_call(&bare, YR_PATH_GRANT,
                                 yr_message_grant(&message, LEASE, LEASE_TTL_S)) > 0 &&
                    put_all(&bare, &message, self->work->count);
@@ -121,7 +129,7 @@ static bool run_bare_sqlite(yr_sample *self)
     return true;
 }
 
-#define TXN    "transactions of 128 puts, 4 under way, prepared by hand on a blocking socket"
+#define TXN    "transactions of 128 puts, 4 under way, by nghttp2 on a blocking socket"
 #define INSERT "one transaction of INSERTs by SQLite alone"
 
 static const yr_row etcd_rows[] = {
