@@ -84,10 +84,11 @@ YURPC_API YURPC_NODISCARD yurpc_status yurpc_registry_open(const yurpc_registry_
 /**
  * Unregister everything, end the lease, and free @p registry with all registrations, services
  * and watches that came from it. Takes at most 3 s, also when the registry cannot be reached
- * or a callback hangs. NULL is allowed. When it returns no callback is running nor will run,
- * except one that has been running all the time, which is the last. Called from a callback of
- * the handle it returns at once and the rest is done later. Calls that wait in other threads
- * return YURPC_CLOSED or YURPC_CANCELED; none may be begun any more.
+ * or a callback hangs; less what unregistering has just waited for in vain. NULL is allowed.
+ * When it returns no callback is running nor will run, except one that has been running all the
+ * time, which is the last. Called from a callback of the handle it returns at once and the rest
+ * is done later. Calls that wait in other threads return YURPC_CLOSED or YURPC_CANCELED; none
+ * may be begun any more.
  */
 YURPC_API void yurpc_registry_close(yurpc_registry *registry);
 

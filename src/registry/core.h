@@ -12,7 +12,10 @@
 
 #include <stdatomic.h>
 
-enum { YR_CLOSE_MS = 3000 }; /* closing and unregistering take no longer */
+enum {
+    YR_CLOSE_MS = 3000, /* closing takes no longer, even right after unregistering in vain */
+    YR_LEAVE_MS = 2600, /* of that for unregistering; the rest is for a last try at closing */
+};
 
 /* See yurpc_registry_stats for the meanings. Written on the loop, read anywhere. */
 typedef struct yr_counters {

@@ -167,6 +167,14 @@ class Etcd:
         if self.popen is not None and self.popen.poll() is None:
             self.kill()
 
+    def freeze(self):
+        """When it returns, nothing is answered any more."""
+        self.popen.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, self.popen.pid, os.WSTOPPED)
+
+    def thaw(self):
+        self.popen.send_signal(signal.SIGCONT)
+
     def wipe(self):
         shutil.rmtree(self.directory)
 

@@ -1,5 +1,6 @@
 """What takes longer: leases that expire, and a registry that goes away and comes back."""
 import signal
+import sys
 import time
 
 from harness import PATIENCE, SLOWNESS, eventually, load, main, on_each_etcd
@@ -66,6 +67,27 @@ class Outage:
         self.register("10.0.0.6:8080")
         self.assert_changes(consumer, "up 10.0.0.6:8080")
         self.assertEqual(len(self.held()), 2)
+
+    def test_who_is_told_to_end_while_etcd_is_frozen_ends_within_three_seconds(self):
+        run = ["run", self.service, "10.0.0.6:8080", "--check", "none", "--", "sleep", "1000"]
+        for address, arguments, wanted in (
+                ("10.0.0.5:8080", ["register", self.service, "10.0.0.5:8080"], 4),
+                ("10.0.0.6:8080", run, 128 + signal.SIGTERM)):
+            provider = self.start(*arguments)
+            self.assertTrue(eventually(lambda key=self.key(address): key in self.held()))
+            self.registry.freeze()
+            try:
+                begin = time.monotonic()
+                provider.send(signal.SIGTERM)
+                code = provider.wait()
+                took = time.monotonic() - begin
+            finally:
+                self.registry.thaw()
+            print(f"MEASURED {arguments[0]} told to end while etcd is frozen: {took:.2f} s",
+                  file=sys.stderr)
+            self.assertEqual(code, wanted)
+            provider.said("did not confirm")
+            self.assertLess(took, 4 * SLOWNESS)
 
 
 load_tests = load(on_each_etcd(Outage))

@@ -255,6 +255,22 @@ static void close_soon(const char *when, const char *endpoints, int64_t pause_ms
     close_and_note(&provider, when);
 }
 
+/* What unregistering has waited for in vain, closing does not wait for again. */
+static void unregister_and_close(fault_scene *scene, uint16_t port)
+{
+    enum { TTL_LONG_S = 30 }; /* no beat notices meanwhile that nobody answers */
+    actor_provider *provider = scene_provider(scene, ROAD, port, 1, TTL_LONG_S);
+    scene_freeze(scene, 1);
+    int64_t begin_ms = measure_now_ms();
+    yurpc_status status = yurpc_registration_unregister(provider->registrations[0], NULL);
+    provider_close(provider);
+    int64_t ms = measure_now_ms() - begin_ms;
+    scene_thaw(scene, 1);
+    scene->provider_count--;
+    assert_int_equal(status, YURPC_TIMEOUT);
+    measure_note("promise 4: unregistering, then closing while frozen: return", ms, 3000);
+}
+
 static void closing_is_bounded_in_every_state(void **state) /* 131 */
 {
     fault_scene *scene = *state;
@@ -269,6 +285,7 @@ static void closing_is_bounded_in_every_state(void **state) /* 131 */
         scene_freeze(scene, 1);
         close_soon("the server is frozen", endpoints, pause_ms);
         scene_thaw(scene, 1);
+        unregister_and_close(scene, (uint16_t)(8100 + i));
         yr_net_cut(ROAD, ROAD, YR_NET_NEW);
         close_soon("connecting", endpoints, pause_ms);
         yr_net_drop("udp dport 53");

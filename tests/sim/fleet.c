@@ -46,6 +46,7 @@ yr_fleet *yr_fleet_new_with(uint64_t seed, bool is_loud, const yr_fake_etcd_opti
 {
     yr_fleet *fleet = yr_fleet_alloc(sizeof *fleet);
     fleet->is_loud = is_loud;
+    fleet->ttl_ms = YR_FLEET_TTL_MS;
     fleet->sim = yr_sim_new(seed);
     if (is_loud) {
         yr_sim_set_trace(fleet->sim, on_trace, NULL);
@@ -97,7 +98,7 @@ yr_process *yr_fleet_start(yr_fleet *fleet, const char *name)
                         .password = fleet->password,
                         .cache_dir = fleet->cache_dir,
                         .timeout_ms = YR_FLEET_TIMEOUT_MS,
-                        .ttl_ms = YR_FLEET_TTL_MS,
+                        .ttl_ms = fleet->ttl_ms,
                         .log = {.fn = on_log, .context = process, .level = YURPC_LOG_DEBUG}};
     yr_fleet_must(yr_registry_new(io, &config, &yr_driver_etcd, &process->registry, NULL) ==
                       YURPC_OK,

@@ -110,6 +110,7 @@ struct yr_fleet {
     char *username; /* of processes started from now on; NULL: none */
     char *password;
     char *cache_dir; /* of processes started from now on; NULL: none. The test's */
+    int64_t ttl_ms;  /* of processes started from now on; YR_FLEET_TTL_MS at first */
     yr_process *processes[YR_FLEET_PROCESSES_MAX];
     size_t process_count;
     yr_view *views; /* all there ever were */

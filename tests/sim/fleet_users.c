@@ -117,8 +117,8 @@ void yr_process_unregister(yr_process *process, yr_wanted *wanted)
 {
     yurpc_registration *registration = wanted->registration;
     yr_life *life = let_go(wanted);
-    yr_fleet_call_begin(&life->call, process, "unregister()", YR_CLOSE_MS);
-    yr_provider_leave(&process->registry->provider, registration, YR_CLOSE_MS, on_left, life);
+    yr_fleet_call_begin(&life->call, process, "unregister()", YR_LEAVE_MS);
+    yr_provider_leave(&process->registry->provider, registration, on_left, life);
 }
 
 /* ---- Consumers ---- */

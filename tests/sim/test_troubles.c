@@ -34,6 +34,59 @@ static void a_put_that_takes_effect_after_leaving_is_undone(void **state)
     yr_fleet_free(fleet);
 }
 
+/* The registry falls silent @p pause_ms after unregistering began: how long until all is
+ * closed. */
+static int64_t unregister_and_close_ms(int64_t pause_ms)
+{
+    yr_fleet *fleet = yr_fleet_new(1, false);
+    fleet->ttl_ms = LONG_MS; /* no beat notices meanwhile that nobody answers */
+    yr_process *provider = yr_fleet_start(fleet, "provider");
+    yr_wanted *wanted = yr_process_register(provider, SERVICE, 1);
+    yr_process_register(provider, SERVICE, 2);
+    yr_sim_run_for(fleet->sim, SOON_MS);
+    int64_t begun_ms = yr_sim_now_ms(fleet->sim);
+    const yr_life *life = wanted->life;
+    yr_process_unregister(provider, wanted);
+    yr_sim_run_for(fleet->sim, pause_ms);
+    yr_fake_etcd_set_silent(fleet->etcd, true);
+    while (life->endings == 0) {
+        yr_sim_run_for(fleet->sim, 1);
+    }
+    yr_process_close(provider);
+    int64_t took_ms = yr_sim_now_ms(fleet->sim) - begun_ms;
+    yr_fleet_free(fleet);
+    return took_ms;
+}
+
+static void who_unregisters_and_closes_in_vain_waits_but_once(void **state)
+{
+    (void)state;
+    for (int64_t pause_ms = 0; pause_ms < 50; pause_ms++) {
+        assert_in_range(unregister_and_close_ms(pause_ms), 0, YR_CLOSE_MS);
+    }
+}
+
+static void what_could_not_leave_is_waited_for_again_once_the_registry_was_heard(void **state)
+{
+    (void)state;
+    yr_fleet *fleet = yr_fleet_new(1, false);
+    fleet->ttl_ms = LONG_MS; /* no beat notices meanwhile that nobody answers */
+    yr_process *provider = yr_fleet_start(fleet, "provider");
+    yr_wanted *wanted = yr_process_register(provider, SERVICE, 1);
+    yr_process_register(provider, SERVICE, 2);
+    yr_sim_run_for(fleet->sim, SOON_MS);
+    yr_fake_etcd_set_silent(fleet->etcd, true);
+    yr_process_unregister(provider, wanted);
+    yr_sim_run_for(fleet->sim, YR_CLOSE_MS);
+    yr_fake_etcd_set_silent(fleet->etcd, false);
+    assert_null(yr_fleet_settle(fleet, SERVICE, RECOVERY_MS));
+    yr_fake_rule slow = {.action = YR_FAKE_DELAY, .number = SOON_MS};
+    yr_fake_etcd_add_rule(fleet->etcd, &slow);
+    yr_process_close(provider);
+    assert_null(yr_fleet_settle(fleet, SERVICE, 1)); /* nobody is there any more */
+    yr_fleet_free(fleet);
+}
+
 /* C33 */
 static void leases_that_the_registry_does_not_know_are_not_asked_for_without_pause(void **state)
 {
@@ -396,6 +449,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_put_that_takes_effect_after_leaving_is_undone),
+        cmocka_unit_test(who_unregisters_and_closes_in_vain_waits_but_once),
+        cmocka_unit_test(what_could_not_leave_is_waited_for_again_once_the_registry_was_heard),
         cmocka_unit_test(
             leases_that_the_registry_does_not_know_are_not_asked_for_without_pause),
         cmocka_unit_test(a_bad_value_is_counted_each_time_and_named_once),

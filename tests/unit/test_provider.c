@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-enum { SESSION = 7, LATER_MS = 1000, LONG_MS = 10000, PENDING_MAX = 8, LEAVE_MS = 3000 };
+enum { SESSION = 7, LATER_MS = 1000, LONG_MS = 10000, PENDING_MAX = 8 };
 
 /* What was asked of the driver and is not answered yet. */
 typedef struct asked {
@@ -193,7 +193,7 @@ static void on_left(void *context, yurpc_status status, const yurpc_error *error
 /* Drained, and its withdrawal is next. */
 static void leave_and_drain(scene *now, yurpc_registration *registration, outcome *left)
 {
-    yr_provider_leave(&now->provider, registration, LEAVE_MS, on_left, left);
+    yr_provider_leave(&now->provider, registration, on_left, left);
     run_for(now, 1);
     assert_int_equal(at.mode, YR_ANNOUNCE_IF_OURS);
     answer_announced(now, YURPC_OK);
@@ -276,7 +276,7 @@ static void what_was_never_registered_leaves_at_once(void **state)
     }
     now.provider.not_before_ms = yr_io_now_ms(now.core.io) + 5000;
     outcome left = {.is_done = false};
-    yr_provider_leave(&now.provider, registration, LEAVE_MS, on_left, &left);
+    yr_provider_leave(&now.provider, registration, on_left, &left);
     run_for(&now, 1);
     assert_true(left.is_done);
     assert_ok(left.status);
@@ -290,8 +290,8 @@ static void leaving_twice_is_leaving_once(void **state)
     begin(&now);
     yurpc_registration *registration = register_one(&now);
     outcome left = {.is_done = false};
-    yr_provider_leave(&now.provider, registration, LEAVE_MS, on_left, &left);
-    yr_provider_leave(&now.provider, registration, LEAVE_MS, NULL, NULL);
+    yr_provider_leave(&now.provider, registration, on_left, &left);
+    yr_provider_leave(&now.provider, registration, NULL, NULL);
     run_for(&now, 1);
     answer_announced(&now, YURPC_OK);
     answer_withdrawn(0, YURPC_OK);

@@ -184,8 +184,8 @@ static void on_left(void *context, yurpc_status status, const yurpc_error *error
 static void on_leave(void *context)
 {
     leaving *wanted = YR_CONTAINER_OF(context, leaving, request);
-    yr_provider_leave(&wanted->request.handle->core->provider, wanted->registration,
-                      YR_CLOSE_MS, on_left, wanted);
+    yr_provider_leave(&wanted->request.handle->core->provider, wanted->registration, on_left,
+                      wanted);
 }
 
 yurpc_status yurpc_registration_unregister(yurpc_registration *registration,

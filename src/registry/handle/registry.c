@@ -3,10 +3,7 @@
 #include "base/error.h"
 #include "base/mem.h"
 
-enum {
-    DRAIN_MS = 1500,     /* of YR_CLOSE_MS; the rest is for ending the session … */
-    LAST_STEPS_MS = 200, /* … and, of that, for what follows: threads end, memory goes */
-};
+enum { LAST_STEPS_MS = 200 }; /* of closing: threads end, memory goes */
 
 static void on_connection(void *context, bool is_connected, const yurpc_error *error)
 {
@@ -142,9 +139,11 @@ void yr_registry_close(yr_registry *registry, void (*on_closed)(void *context), 
 {
     registry->on_closed = on_closed;
     registry->closed_context = context;
-    registry->close_deadline_ms = yr_io_now_ms(registry->core.io) + YR_CLOSE_MS - LAST_STEPS_MS;
+    int64_t most_ms = YR_CLOSE_MS - LAST_STEPS_MS - registry->provider.vain_ms;
+    registry->close_deadline_ms = yr_io_now_ms(registry->core.io) + most_ms;
     yr_directory_deinit(&registry->directory);
-    yr_provider_drain(&registry->provider, DRAIN_MS, on_drained, registry);
+    /* The other half is for ending the session. */
+    yr_provider_drain(&registry->provider, most_ms / 2, on_drained, registry);
 }
 
 void yr_registry_set_reconcile_ms(yr_registry *registry, int64_t mean_ms)

@@ -23,6 +23,7 @@ static void on_announced(void *context, size_t index, yurpc_status status,
         yr_free(batch);
     }
     claim->is_in_flight = false;
+    yr_provider_heard(provider, status);
     done(provider, claim, session_id, status, error);
 }
 

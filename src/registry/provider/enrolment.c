@@ -37,6 +37,7 @@ static void end(yr_enrolment *enrolment, yurpc_status status, const yurpc_error 
 static void on_deadline(void *context)
 {
     yr_enrolment *enrolment = context;
+    yr_provider_waited_in_vain(enrolment->provider, enrolment->timeout_ms);
     const yr_core *core = enrolment->provider->core;
     const yurpc_error *known =
         core->last_error != NULL ? core->last_error : enrolment->last_error;

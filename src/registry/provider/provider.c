@@ -63,7 +63,7 @@ void yr_provider_touch(yr_provider *provider, yr_claim *claim)
 static void on_leave_task(void *context)
 {
     yurpc_registration *registration = context;
-    yr_provider_leave(registration->provider, registration, YR_CLOSE_MS, NULL, NULL);
+    yr_provider_leave(registration->provider, registration, NULL, NULL);
 }
 
 static void add_one(yr_provider *provider, yurpc_registration *registration)
@@ -191,9 +191,24 @@ void yr_provider_claim_done(yr_provider *provider, yr_claim *claim)
     yr_claim_free(claim);
 }
 
+/* Closing does not wait again for what a call has waited for: it would be as much in vain. */
+void yr_provider_waited_in_vain(yr_provider *provider, int64_t ms)
+{
+    ms = ms < YR_LEAVE_MS ? ms : YR_LEAVE_MS;
+    provider->vain_ms = ms > provider->vain_ms ? ms : provider->vain_ms;
+}
+
+void yr_provider_heard(yr_provider *provider, yurpc_status status)
+{
+    if (status == YURPC_OK) {
+        provider->vain_ms = 0;
+    }
+}
+
 static void on_leave_deadline(void *context)
 {
     yurpc_registration *registration = context;
+    yr_provider_waited_in_vain(registration->provider, YR_LEAVE_MS);
     yurpc_error *error =
         yr_error_new(YURPC_TIMEOUT, -1,
                      "the registry did not confirm; the instance disappears with its lease");
@@ -202,7 +217,7 @@ static void on_leave_deadline(void *context)
 }
 
 void yr_provider_leave(yr_provider *provider, yurpc_registration *registration,
-                       int64_t timeout_ms, yr_done_fn *done, void *context)
+                       yr_done_fn *done, void *context)
 {
     yr_claim *claim = registration->claim;
     bool was_leaving = registration->is_leaving;
@@ -224,7 +239,7 @@ void yr_provider_leave(yr_provider *provider, yurpc_registration *registration,
     claim->leaver = registration;
     claim->not_before_ms = 0;
     yr_timer_init(&registration->leave_deadline, on_leave_deadline, registration);
-    yr_timer_start(provider->core->io, &registration->leave_deadline, timeout_ms);
+    yr_timer_start(provider->core->io, &registration->leave_deadline, YR_LEAVE_MS);
     if (yr_claim_is_out(claim)) {
         yr_provider_claim_left(provider, claim); /* whatever else has to wait */
     }
@@ -244,6 +259,7 @@ static void on_session(void *context, const yr_session *session, const yurpc_err
     yr_provider *provider = context;
     yr_core *core = provider->core;
     provider->is_opening = false;
+    yr_provider_heard(provider, yurpc_error_status(error));
     if (session != NULL) {
         provider->session = *session;
         yr_count(&core->counters.leases, 1);
@@ -299,6 +315,7 @@ void yr_provider_on_connected(yr_provider *provider)
 {
     yr_backoff_reset(&provider->backoff);
     provider->not_before_ms = 0;
+    yr_provider_heard(provider, YURPC_OK);
     wake(provider);
 }
 

@@ -34,6 +34,7 @@ typedef struct yr_provider {
     size_t withdrawing; /* withdrawals under way */
     yr_backoff backoff; /* of the session and of writes that failed for all */
     int64_t not_before_ms;
+    int64_t vain_ms; /* a call waited for so long in vain since the registry was last heard */
     yr_task reconcile_task;
     yr_timer retry_timer;
     size_t draining;     /* claims whose draining value is being put, while closing */
@@ -62,12 +63,12 @@ void yr_provider_forget(yr_provider *provider, yurpc_registration *registration)
 
 /*
  * Nobody wants @p registration any more. It is freed when @p done (may be NULL) runs: when the
- * registry confirmed (which may be known already: then inside the call), or after
- * @p timeout_ms. What could not be confirmed is tried on in the background. Leaving twice is
- * leaving once: a second @p done replaces none, or is refused with YURPC_INVALID.
+ * registry confirmed (which may be known already: then inside the call), or after YR_LEAVE_MS.
+ * What could not be confirmed is tried on in the background. Leaving twice is leaving once: a
+ * second @p done replaces none, or is refused with YURPC_INVALID.
  */
 void yr_provider_leave(yr_provider *provider, yurpc_registration *registration,
-                       int64_t timeout_ms, yr_done_fn *done, void *context);
+                       yr_done_fn *done, void *context);
 
 /*
  * Before closing: put the draining value of all that is registered, then call @p done, at the
@@ -87,6 +88,10 @@ void yr_provider_claim_left(yr_provider *provider, yr_claim *claim);
 
 /* The same, and nothing of ours can come late: free it, too. */
 void yr_provider_claim_done(yr_provider *provider, yr_claim *claim);
+
+/* An operation of the driver has ended with @p status; a call has waited for @p ms in vain. */
+void yr_provider_heard(yr_provider *provider, yurpc_status status);
+void yr_provider_waited_in_vain(yr_provider *provider, int64_t ms);
 
 /* Unless there is one, or one is being opened. */
 void yr_provider_open_session(yr_provider *provider);

@@ -22,6 +22,7 @@ static void on_withdrawn(void *context, yurpc_status status, const yurpc_error *
     yr_free(ended);
     provider->withdrawing--;
     claim->is_in_flight = false;
+    yr_provider_heard(provider, status);
     yr_belief_withdrawn(provider, claim, status, error);
 }
 
