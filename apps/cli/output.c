@@ -89,6 +89,17 @@ static void print_instances_json(const yurpc_instance *const *instances, size_t 
     (void)fputs("]\n", stdout);
 }
 
+/* What is rows of cells, and not JSON: all columns, or the addresses alone. */
+static void print_rows(cli_format format, cli_table *table)
+{
+    if (format == CLI_ADDRESS) {
+        table->column_count = 1;
+        (void)cli_table_print(table, false, false);
+    } else {
+        print_table(table);
+    }
+}
+
 void cli_print_instances(cli_format format, const yurpc_instance *const *instances,
                          size_t count)
 {
@@ -99,17 +110,10 @@ void cli_print_instances(cli_format format, const yurpc_instance *const *instanc
         .cell = instance_cell,
         .rows = instances,
     };
-    switch (format) {
-    case CLI_JSON:
+    if (format == CLI_JSON) {
         print_instances_json(instances, count);
-        break;
-    case CLI_ADDRESS:
-        table.column_count = 1;
-        (void)cli_table_print(&table, false, false);
-        break;
-    case CLI_TABLE:
-        print_table(&table);
-        break;
+    } else {
+        print_rows(format, &table);
     }
 }
 
@@ -209,16 +213,9 @@ void cli_print_services(cli_format format, const cli_service_count *services, si
         .cell = service_cell,
         .rows = services,
     };
-    switch (format) {
-    case CLI_JSON:
+    if (format == CLI_JSON) {
         print_services_json(services, count);
-        break;
-    case CLI_ADDRESS:
-        table.column_count = 1;
-        (void)cli_table_print(&table, false, false);
-        break;
-    case CLI_TABLE:
-        print_table(&table);
-        break;
+    } else {
+        print_rows(format, &table);
     }
 }
