@@ -324,6 +324,26 @@ static bool is_dead(const yr_local_span *span, int64_t owner)
     return low < span->dead_count && span->dead[low] == owner;
 }
 
+/* What the statement finds; @p span, unless NULL, says whose records are none. */
+static yurpc_status append_rows(yr_local_store *store, sqlite3_stmt *statement,
+                                const yr_local_span *span, yr_local_facts *facts,
+                                yurpc_error **ret_error)
+{
+    yurpc_status status = YURPC_OK;
+    bool is_row = true;
+    while (status == YURPC_OK && is_row) {
+        yr_fact fact;
+        status = yr_local_store_step(store, statement, &is_row, ret_error);
+        if (status == YURPC_OK && is_row && read_record(store, statement, &fact) &&
+            (span == NULL || !is_dead(span, fact.owner)) &&
+            yr_local_facts_append(facts, &fact) != YURPC_OK) {
+            status = yr_error_set_status(ret_error, YURPC_NO_MEMORY);
+        }
+    }
+    sqlite3_reset(statement);
+    return status;
+}
+
 yurpc_status yr_local_record_list(yr_local_store *store, const yr_local_span *span,
                                   yr_local_facts *facts, yurpc_error **ret_error)
 {
@@ -334,18 +354,7 @@ yurpc_status yr_local_record_list(yr_local_store *store, const yr_local_span *sp
         bind_key(statement, 1, span->first);
         bind_key(statement, 2, span->last);
     }
-    yurpc_status status = YURPC_OK;
-    bool is_row = true;
-    while (status == YURPC_OK && is_row) {
-        yr_fact fact;
-        status = yr_local_store_step(store, statement, &is_row, ret_error);
-        if (status == YURPC_OK && is_row && read_record(store, statement, &fact) &&
-            !is_dead(span, fact.owner) && yr_local_facts_append(facts, &fact) != YURPC_OK) {
-            status = yr_error_set_status(ret_error, YURPC_NO_MEMORY);
-        }
-    }
-    sqlite3_reset(statement);
-    return status;
+    return append_rows(store, statement, span, facts, ret_error);
 }
 
 static yurpc_status append_puts(yr_local_store *store, int64_t revision, yr_local_facts *facts,
@@ -353,18 +362,7 @@ static yurpc_status append_puts(yr_local_store *store, int64_t revision, yr_loca
 {
     sqlite3_stmt *statement = yr_local_store_statement(store, YR_LOCAL_SQL_RECORDS_SINCE);
     sqlite3_bind_int64(statement, 1, revision);
-    yurpc_status status = YURPC_OK;
-    bool is_row = true;
-    while (status == YURPC_OK && is_row) {
-        yr_fact fact;
-        status = yr_local_store_step(store, statement, &is_row, ret_error);
-        if (status == YURPC_OK && is_row && read_record(store, statement, &fact) &&
-            yr_local_facts_append(facts, &fact) != YURPC_OK) {
-            status = yr_error_set_status(ret_error, YURPC_NO_MEMORY);
-        }
-    }
-    sqlite3_reset(statement);
-    return status;
+    return append_rows(store, statement, NULL, facts, ret_error);
 }
 
 static yurpc_status append_deletes(yr_local_store *store, int64_t revision,
