@@ -2,6 +2,7 @@
 
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -51,6 +52,22 @@ void *yr_calloc(size_t count_of, size_t size)
         count(1);
     }
     return memory;
+}
+
+void *yr_grow(void *items, size_t count_of, size_t *cap, size_t size)
+{
+    if (count_of < *cap) {
+        return items;
+    }
+    if (*cap > SIZE_MAX / 2 / size) {
+        return NULL;
+    }
+    size_t wanted = *cap > 0 ? *cap * 2 : YR_GROW_MIN;
+    void *grown = yr_realloc(items, wanted * size);
+    if (grown != NULL) {
+        *cap = wanted;
+    }
+    return grown;
 }
 
 char *yr_strdup(const char *text)

@@ -18,6 +18,16 @@ void yr_free(void *ptr);
 void *yr_realloc(void *ptr, size_t size) __attribute__((warn_unused_result));
 void *yr_calloc(size_t count, size_t size) YR_ALLOC(yr_free);
 
+enum { YR_GROW_MIN = 16 };
+
+/*
+ * Room for one more than the @p count elements of @p size in an array that has room for
+ * *@p cap: the array, which may have moved, with twice the room when it was full, and with
+ * YR_GROW_MIN to begin with. NULL: out of memory, and nothing has changed.
+ */
+void *yr_grow(void *items, size_t count, size_t *cap, size_t size)
+    __attribute__((warn_unused_result));
+
 /* Copies of a string and of bytes; the latter get a NUL behind them. NULL: out of memory. */
 char *yr_strdup(const char *text) YR_ALLOC(yr_free);
 char *yr_memdup0(const void *data, size_t len) YR_ALLOC(yr_free);

@@ -6,8 +6,6 @@
 
 #include <stdlib.h>
 
-enum { CAP_MIN = 16 };
-
 void yr_batch_init(yr_batch *batch)
 {
     *batch = (yr_batch){.items = NULL};
@@ -23,7 +21,7 @@ void yr_batch_clear(yr_batch *batch)
     }
     batch->count = 0;
     batch->is_list = false;
-    if (batch->cap > CAP_MIN) {
+    if (batch->cap > YR_GROW_MIN) {
         /* A first list of 100,000 must not hold its room for ever. */
         yr_free(batch->items);
         yr_batch_init(batch);
@@ -42,15 +40,11 @@ static yurpc_status append(yr_batch *batch, yr_batch_item item)
     if (batch->count == YR_SERVICE_INSTANCES_MAX) {
         return YURPC_TOO_LARGE;
     }
-    if (batch->count == batch->cap) {
-        size_t cap = batch->cap > 0 ? batch->cap * 2 : CAP_MIN;
-        yr_batch_item *items = yr_realloc(batch->items, cap * sizeof *items);
-        if (items == NULL) {
-            return YURPC_NO_MEMORY;
-        }
-        batch->items = items;
-        batch->cap = cap;
+    yr_batch_item *items = yr_grow(batch->items, batch->count, &batch->cap, sizeof *items);
+    if (items == NULL) {
+        return YURPC_NO_MEMORY;
     }
+    batch->items = items;
     item.order = batch->count;
     batch->items[batch->count++] = item;
     return YURPC_OK;

@@ -67,15 +67,11 @@ static yurpc_status count_key(listing *all, yurpc_bytes key)
     if (all->count == SERVICES_MAX) {
         return YURPC_TOO_LARGE;
     }
-    if (all->services == NULL || all->count == all->cap) {
-        size_t cap = all->cap > 0 ? all->cap * 2 : 64;
-        counted *services = yr_realloc(all->services, cap * sizeof *services);
-        if (services == NULL) {
-            return YURPC_NO_MEMORY;
-        }
-        all->services = services;
-        all->cap = cap;
+    counted *services = yr_grow(all->services, all->count, &all->cap, sizeof *services);
+    if (services == NULL) {
+        return YURPC_NO_MEMORY;
     }
+    all->services = services;
     char *copy = yr_memdup0(service.data, service.len);
     if (copy == NULL) {
         return YURPC_NO_MEMORY;

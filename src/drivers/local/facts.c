@@ -8,8 +8,6 @@
 /* More than the largest file can hold, see store.c. */
 static const size_t bytes_max = (size_t)512 << 20;
 
-enum { CAP_MIN = 16 };
-
 void yr_local_facts_init(yr_local_facts *facts)
 {
     *facts = (yr_local_facts){0};
@@ -29,30 +27,16 @@ void yr_local_facts_clear(yr_local_facts *facts)
     yr_buf_clear(&facts->bytes);
 }
 
-static yurpc_status reserve(yr_local_facts *facts)
+yurpc_status yr_local_facts_append(yr_local_facts *facts, const yr_fact *fact)
 {
-    if (facts->count < facts->cap) {
-        return YURPC_OK;
-    }
-    size_t cap = facts->cap > 0 ? facts->cap * 2 : CAP_MIN;
-    yr_fact *items = yr_realloc(facts->items, cap * sizeof *items);
+    yr_fact *items = yr_grow(facts->items, facts->count, &facts->cap, sizeof *items);
     if (items == NULL) {
         return YURPC_NO_MEMORY;
     }
     facts->items = items;
-    facts->cap = cap;
-    return YURPC_OK;
-}
-
-yurpc_status yr_local_facts_append(yr_local_facts *facts, const yr_fact *fact)
-{
-    yurpc_status status = reserve(facts);
-    if (status != YURPC_OK) {
-        return status;
-    }
     const yurpc_bytes parts[] = {fact->service, fact->node, fact->value};
     size_t len = parts[0].len + parts[1].len + parts[2].len;
-    status = yr_buf_reserve(&facts->bytes, len);
+    yurpc_status status = yr_buf_reserve(&facts->bytes, len);
     for (size_t i = 0; i < 3 && status == YURPC_OK; i++) {
         status = yr_buf_append(&facts->bytes, parts[i].data, parts[i].len);
     }

@@ -17,15 +17,11 @@ void yr_local_dead_deinit(yr_local_dead *dead)
 
 static yurpc_status dead_append(yr_local_dead *dead, int64_t id)
 {
-    if (dead->count == dead->cap) {
-        size_t cap = dead->cap > 0 ? dead->cap * 2 : 16;
-        int64_t *ids = yr_realloc(dead->ids, cap * sizeof *ids);
-        if (ids == NULL) {
-            return YURPC_NO_MEMORY;
-        }
-        dead->ids = ids;
-        dead->cap = cap;
+    int64_t *ids = yr_grow(dead->ids, dead->count, &dead->cap, sizeof *ids);
+    if (ids == NULL) {
+        return YURPC_NO_MEMORY;
     }
+    dead->ids = ids;
     dead->ids[dead->count++] = id;
     return YURPC_OK;
 }

@@ -18,17 +18,13 @@ typedef struct difference {
 
 static void group_add(difference *found, group *to, const yurpc_instance *instance)
 {
-    if (to->count == to->cap) {
-        size_t cap = to->cap > 0 ? to->cap * 2 : 16;
-        const yurpc_instance **instances =
-            yr_realloc((void *)to->instances, cap * sizeof(const yurpc_instance *));
-        if (instances == NULL) {
-            found->is_incomplete = true;
-            return;
-        }
-        to->instances = instances;
-        to->cap = cap;
+    const yurpc_instance **instances =
+        yr_grow((void *)to->instances, to->count, &to->cap, sizeof(const yurpc_instance *));
+    if (instances == NULL) {
+        found->is_incomplete = true;
+        return;
     }
+    to->instances = instances;
     to->instances[to->count++] = instance;
 }
 

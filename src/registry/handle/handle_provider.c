@@ -237,18 +237,14 @@ typedef struct listing {
 static void on_service(void *context, yurpc_bytes service, uint64_t node_count)
 {
     listing *wanted = context;
-    if (wanted->count == wanted->cap) {
-        size_t cap = wanted->cap > 0 ? wanted->cap * 2 : 64;
-        counted *services = yr_realloc(wanted->services, cap * sizeof *services);
-        if (services == NULL) {
-            wanted->is_incomplete = true;
-            return;
-        }
+    counted *services =
+        yr_grow(wanted->services, wanted->count, &wanted->cap, sizeof *services);
+    if (services != NULL) {
         wanted->services = services;
-        wanted->cap = cap;
     }
     char *copy = yr_memdup0(service.data, service.len);
-    if (copy == NULL) {
+    if (services == NULL || copy == NULL) {
+        yr_free(copy);
         wanted->is_incomplete = true;
         return;
     }
