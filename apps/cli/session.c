@@ -74,11 +74,13 @@ static void print_log(void *context, yurpc_log_level level, const char *componen
     (void)fprintf(stderr, "yurpc: %s: %s: %s\n", names[level], component, text);
 }
 
-/* What nobody asked to hear, but has to: that somebody else may be listening. */
+/* What nobody asked to hear, but has to: that somebody else may be listening, or was at the
+ * lists on disk. */
 static void print_danger(void *context, yurpc_log_level level, const char *component,
                          const char *text)
 {
-    if (strcmp(component, "tls") == 0) {
+    bool is_set_aside = strcmp(component, "cache") == 0 && level == YURPC_LOG_ERROR;
+    if (is_set_aside || strcmp(component, "tls") == 0) {
         print_log(context, level, component, text);
     }
 }

@@ -136,15 +136,19 @@ static yurpc_error *take_error(yr_cached *cached)
 
 /*
  * What fails for one service mostly fails for all: it is said once, until a save succeeds. A
- * file that was set aside will not be met again.
+ * file that was set aside will not be met again, and is more than a nuisance: the disk loses
+ * data, or somebody else was at it.
  */
 static void complain(const yr_cached *cached, const char *what, const yurpc_error *error)
 {
     yr_disk_cache *cache = cached->cache;
-    bool is_said = cache->is_failing && cached->status != YURPC_PROTOCOL;
-    yr_log_write(&cache->log, is_said ? YURPC_LOG_DEBUG : YURPC_LOG_WARN, "cache", "%s: %s: %s",
-                 cached->service, what, yurpc_error_text(error));
-    cache->is_failing |= cached->status != YURPC_PROTOCOL;
+    bool is_aside = cached->status == YURPC_PROTOCOL;
+    yurpc_log_level level = is_aside            ? YURPC_LOG_ERROR
+                            : cache->is_failing ? YURPC_LOG_DEBUG
+                                                : YURPC_LOG_WARN;
+    yr_log_write(&cache->log, level, "cache", "%s: %s: %s", cached->service, what,
+                 yurpc_error_text(error));
+    cache->is_failing |= !is_aside;
 }
 
 /* ---- Saving ---- */
