@@ -192,7 +192,9 @@ static void a_timer_that_starts_itself_at_once_lets_others_run(void **state)
     a.restarts = 50;
     yr_timer_start(w->io, &a.timer, -5); /* negative is 0 */
     yr_timer_start(w->io, &b.timer, 1);
-    run_for(w, 100);
+    for (int i = 0; i < MANY && a.fired + b.fired < 52; i++) {
+        run_for(w, 10);
+    }
     assert_int_equal(a.fired, 51);
     assert_int_equal(b.fired, 1);
 }
