@@ -481,6 +481,34 @@ static void a_list_that_is_too_large_for_one_message_comes_in_smaller_pages(void
     yr_fleet_free(scene.fleet);
 }
 
+/* D66, afterwards: what made answers too large is gone, and lists are few large pages again. */
+static void pages_that_had_to_be_small_grow_again(void **state)
+{
+    (void)state;
+    enum { COUNT = 400, LISTS = 10, REQUESTS = 12 };
+    enum { LIST_MS = YR_FLEET_RECONCILE_MS * 6 / 5 };
+    stage scene = set(1, 1);
+    yr_fake_etcd *etcd = scene.fleet->etcd;
+    for (int i = 0; i < COUNT; i++) {
+        char name[128];
+        (void)snprintf(name, sizeof name, "/rpc/" SERVICE "/10.0.0.2:%d", 10000 + i);
+        yr_fake_etcd_put(etcd, name, "{}", 0);
+    }
+    yr_fake_rule rule = {.method = "Range", .action = YR_FAKE_HUGE_HEADERS, .number = 40000};
+    yr_fake_etcd_add_rule(etcd, &rule);
+    run_for(&scene, LIST_MS);
+    yr_fake_etcd_clear_rules(etcd);
+    run_for(&scene, LIST_MS);
+    int64_t since_ms = now_of(&scene);
+    run_for(&scene, LIST_MS);
+    assert_true(yr_fake_etcd_count_requests(etcd, "Range", since_ms) > COUNT / 4);
+    run_for(&scene, LISTS * LIST_MS);
+    since_ms = now_of(&scene);
+    run_for(&scene, LIST_MS);
+    assert_in_range(yr_fake_etcd_count_requests(etcd, "Range", since_ms), 1, REQUESTS);
+    yr_fleet_free(scene.fleet);
+}
+
 /* G111, G112: an old server, or a proxy in front of it, that knows nothing of progress. */
 static void a_server_without_progress_serves_all_the_same(void **state)
 {
@@ -539,6 +567,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_server_without_progress_serves_all_the_same),
         cmocka_unit_test(a_service_of_ten_thousand_is_listed_in_time),
         cmocka_unit_test(a_list_that_is_too_large_for_one_message_comes_in_smaller_pages),
+        cmocka_unit_test(pages_that_had_to_be_small_grow_again),
     };
     return cmocka_run_group_tests_name("faults", tests, NULL, NULL);
 }

@@ -43,7 +43,7 @@ struct yr_follow {
     char *page_key;        /* where the next page begins; NULL: the first page */
     size_t page_key_len;
     int64_t page_len;     /* keys that the next one may have */
-    int64_t page_len_max; /* because more were too large */
+    int64_t page_len_max; /* because more were too large; twice as many with each list */
     int64_t page_asked_ms;
     int64_t revision; /* all up to it was reported */
     bool is_stale;
@@ -246,6 +246,9 @@ static void list_ended(yr_follow *follow)
 {
     yr_free(follow->page_key);
     follow->page_key = NULL;
+    if (follow->page_len_max < follow->driver->page_len) {
+        follow->page_len_max *= 2; /* what was too large may be gone */
+    }
     start_watch(follow);
     if (follow->wants_list) {
         yr_timer_start(follow->driver->io, &follow->retry, 0);
