@@ -238,12 +238,30 @@ static void connect_too_often(void *context, yr_play *play)
     yr_checker_judge_traffic(&play->checker, &storm);
 }
 
+/* Tokens that expire explain some of what is asked for, but not logins without end. */
+static void log_in_too_often(void *context, yr_play *play)
+{
+    (void)context;
+    yr_traffic traffic = {.ms = 20000,
+                          .clients = 5,
+                          .endpoints = 1,
+                          .requests = 110,
+                          .requests_most = 45,
+                          .logins = 15,
+                          .logins_then = 3};
+    yr_checker_judge_traffic(&play->checker, &traffic);
+    assert_int_equal(play->checker.verdict.broken, YR_HOLDS);
+    traffic.logins = 26;
+    yr_checker_judge_traffic(&play->checker, &traffic);
+}
+
 static void who_writes_asks_or_connects_for_no_reason_is_not_quiet(void **state)
 {
     (void)state;
     assert_broken(write_later, YR_QUIET);
     assert_broken(ask_too_much, YR_QUIET);
     assert_broken(connect_too_often, YR_QUIET);
+    assert_broken(log_in_too_often, YR_QUIET);
 }
 
 /* ---- I6 ---- */

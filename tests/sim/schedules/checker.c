@@ -10,7 +10,8 @@
 
 enum {
     FAULTY_REQUESTS_PER_S = 20, /* while each of them fails: there is a backoff */
-    REQUESTS_PER_S = 2,         /* of one client, on average */
+    REQUESTS_PER_S = 2,         /* of one client, on average … */
+    LOGIN_REQUESTS = 3,         /* … besides a login, and what was refused before it */
     CONNECTS_PER_S = 8, /* to an endpoint: the backoff is a tenth of what it is in life */
     STREAMS_MAX = 1,    /* of an idle process: its connection */
     TIMERS_MORE = 5,    /* than a process that has never wanted anything */
@@ -233,8 +234,16 @@ void yr_checker_judge_traffic(yr_checker *checker, const yr_traffic *traffic)
 {
     uint64_t seconds = (uint64_t)traffic->ms / 1000;
     uint64_t requests_per_s = traffic->is_faulty ? FAULTY_REQUESTS_PER_S : REQUESTS_PER_S;
-    if (traffic->requests > traffic->clients * requests_per_s * seconds ||
-        (!traffic->is_faulty && traffic->requests_most > requests_per_s * seconds)) {
+    uint64_t more = LOGIN_REQUESTS * (uint64_t)traffic->logins;
+    uint64_t more_then = LOGIN_REQUESTS * (uint64_t)traffic->logins_then;
+    uint64_t expiries = (uint64_t)(traffic->ms / YR_CHECKER_TOKEN_MIN_MS) + 1;
+    if (!traffic->is_faulty && traffic->logins > traffic->clients * expiries) {
+        yr_checker_fail(checker, YR_QUIET, "%zu clients logged in %zu times within %llu s",
+                        traffic->clients, traffic->logins, (unsigned long long)seconds);
+    }
+    if (traffic->requests > traffic->clients * requests_per_s * seconds + more ||
+        (!traffic->is_faulty &&
+         traffic->requests_most > requests_per_s * seconds + more_then)) {
         yr_checker_fail(checker, YR_QUIET,
                         "%zu requests of %zu clients, %zu on one connection, within %llu s in "
                         "which nothing happened",

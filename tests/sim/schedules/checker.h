@@ -63,6 +63,8 @@ void yr_checker_fail(yr_checker *checker, yr_invariant invariant, const char *fo
 /* I2, when all has settled and what is dead has expired. */
 void yr_checker_look_for_ghosts(yr_checker *checker);
 
+enum { YR_CHECKER_TOKEN_MIN_MS = 5000 }; /* that a user's token lives */
+
 /* What was asked for in a time without changes. */
 typedef struct yr_traffic {
     int64_t ms;
@@ -70,7 +72,9 @@ typedef struct yr_traffic {
     size_t clients;
     size_t endpoints;
     size_t requests;      /* of all clients */
-    size_t requests_most; /* of one connection: of one client, when none is replaced */
+    size_t requests_most; /* of one connection: of one client, when none is replaced … */
+    size_t logins_then;   /* … and the logins among them */
+    size_t logins;        /* of all clients */
     uint64_t connects;    /* of one client, the most */
 } yr_traffic;
 

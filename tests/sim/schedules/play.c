@@ -9,6 +9,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum {
     TERM_MS = YR_FLEET_TTL_MS + 1000, /* who is dead is removed within this time */
@@ -18,7 +19,6 @@ enum {
     ON_ITS_WAY_MS = 1000, /* an answer from before the healing arrives within this */
     BEGIN_MS = 1000,
     QUIET_MS = 20000,
-    TOKEN_MIN_MS = 5000,
     TOKEN_MS = 60000,
     CALM_MS = 2 * YR_PLAY_RECOVERY_MS, /* a wait in which it has to become quiet */
 };
@@ -50,23 +50,30 @@ static bool is_broken(const yr_play *play)
 
 /* ---- What is measured ---- */
 
-static size_t most_of_one_connection(const yr_fake_etcd *etcd)
+/* What was asked on the busiest connection, and by all. */
+static void count_requests(const yr_fake_etcd *etcd, yr_traffic *traffic)
 {
     enum { CONNS_MAX = 64 };
     const void *conns[CONNS_MAX] = {NULL};
     size_t counts[CONNS_MAX] = {0};
-    size_t most = 0;
-    for (size_t i = 0; i < yr_fake_etcd_request_count(etcd); i++) {
-        const void *conn = yr_fake_etcd_request(etcd, i)->conn;
+    size_t logins[CONNS_MAX] = {0};
+    traffic->requests = yr_fake_etcd_request_count(etcd);
+    for (size_t i = 0; i < traffic->requests; i++) {
+        const yr_fake_request *request = yr_fake_etcd_request(etcd, i);
         size_t at = 0;
-        while (at < CONNS_MAX - 1 && conns[at] != NULL && conns[at] != conn) {
+        while (at < CONNS_MAX - 1 && conns[at] != NULL && conns[at] != request->conn) {
             at++;
         }
-        conns[at] = conn;
+        bool is_login = strcmp(request->method, "Authenticate") == 0;
+        conns[at] = request->conn;
         counts[at]++;
-        most = counts[at] > most ? counts[at] : most;
+        logins[at] += is_login;
+        traffic->logins += is_login;
+        if (counts[at] > traffic->requests_most) {
+            traffic->requests_most = counts[at];
+            traffic->logins_then = logins[at];
+        }
     }
-    return most;
 }
 
 static bool is_faulty(const yr_play *play)
@@ -90,9 +97,8 @@ static void run_quietly(yr_play *play, int64_t ms)
     yr_traffic traffic = {.ms = ms,
                           .is_faulty = is_faulty(play),
                           .endpoints = fleet->other_count + 1,
-                          .clients = YR_PLAY_PROCESSES,
-                          .requests = yr_fake_etcd_request_count(fleet->etcd),
-                          .requests_most = most_of_one_connection(fleet->etcd)};
+                          .clients = YR_PLAY_PROCESSES};
+    count_requests(fleet->etcd, &traffic);
     for (size_t i = 0; i < YR_PLAY_PROCESSES; i++) {
         uint64_t more = yr_sim_host_load(play->processes[i]->host).connects - before[i];
         traffic.connects = more > traffic.connects ? more : traffic.connects;
@@ -137,7 +143,7 @@ static void add_users(yr_play *play)
     yr_fake_auth_options_of(etcd)->says_denied = yr_play_draw(play, 2) == 0;
     yr_fake_auth_options_of(etcd)->guards_leases = yr_play_draw(play, 2) == 0;
     yr_fake_auth_options_of(etcd)->token_ttl_ms =
-        TOKEN_MIN_MS + (int64_t)yr_play_draw(play, TOKEN_MS);
+        YR_CHECKER_TOKEN_MIN_MS + (int64_t)yr_play_draw(play, TOKEN_MS);
     yr_play_set_users(play, false);
     play->fleet->username = user;
     play->fleet->password = password;
