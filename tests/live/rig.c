@@ -16,6 +16,37 @@ int rig_start_engine(int argc, char **argv, yr_engine **ret_engine)
     return yr_engine_start_etcd(version, NULL, ret_engine) == YURPC_OK ? 0 : 1;
 }
 
+static yr_engine *engine;
+
+const char *rig_address(void)
+{
+    return yr_engine_address(engine);
+}
+
+int rig_main(int argc, char **argv, const struct CMUnitTest *tests, size_t count)
+{
+    int status = rig_start_engine(argc, argv, &engine);
+    if (status == 0) {
+        status = _cmocka_run_group_tests("tests", tests, count, NULL, NULL);
+    }
+    yr_engine_free(engine);
+    return status;
+}
+
+int rig_set_up(void **state)
+{
+    static etcd_rig rig;
+    rig_init(&rig, rig_address());
+    *state = &rig;
+    return 0;
+}
+
+int rig_tear_down(void **state)
+{
+    rig_deinit(*state);
+    return 0;
+}
+
 static void set_text(char text[WITNESS_TEXT_MAX], const yurpc_error *error)
 {
     (void)snprintf(text, WITNESS_TEXT_MAX, "%s", yurpc_error_text(error));

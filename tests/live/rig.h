@@ -10,8 +10,20 @@
 
 enum { RIG_WAIT_MS = 20000 };
 
+struct CMUnitTest;
+
 /* Start the etcd that the command line asks for; else what main() has to return. */
 int rig_start_engine(int argc, char **argv, yr_engine **ret_engine);
+
+/* Run the tests against that etcd: what main() has to return. */
+int rig_main(int argc, char **argv, const struct CMUnitTest *tests, size_t count);
+
+/* The etcd of rig_main(). */
+const char *rig_address(void);
+
+/* cmocka's setup and teardown; the state is an etcd_rig on that etcd. */
+int rig_set_up(void **state);
+int rig_tear_down(void **state);
 
 typedef struct etcd_rig {
     yr_loop *loop;

@@ -6,22 +6,6 @@
 #include <signal.h>
 #include <string.h>
 
-static yr_engine *engine;
-static etcd_rig rig_of_test;
-
-static int set_up(void **state)
-{
-    rig_init(&rig_of_test, yr_engine_address(engine));
-    *state = &rig_of_test;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    rig_deinit(*state);
-    return 0;
-}
-
 static void what_was_put_is_read_back(void **state)
 {
     etcd_rig *rig = *state;
@@ -225,7 +209,7 @@ static void closing_cancels_what_is_open(void **state)
     etcd_rig rig;
     etcd_answer answers[2] = {{0}, {0}};
     yurpc_etcd_op op = {YURPC_ETCD_RANGE, yr_bytes_of_text("a"), {NULL, 0}, NULL};
-    rig_init(&rig, yr_engine_address(engine));
+    rig_init(&rig, rig_address());
     assert_ok(yr_etcd_do(rig.client, &op, etcd_answer_on_reply, &answers[0], NULL));
     assert_ok(yr_etcd_do(rig.client, &op, etcd_answer_on_reply, &answers[1], NULL));
     rig_deinit(&rig);
@@ -252,23 +236,22 @@ static void an_endpoint_without_etcd_is_named(void **state)
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(what_was_put_is_read_back, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_prefix_reads_its_keys_and_no_others, set_up,
-                                        tear_down),
-        cmocka_unit_test_setup_teardown(what_was_there_before_is_given_back, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_transaction_does_one_side, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_was_put_is_read_back, rig_set_up, rig_tear_down),
+        cmocka_unit_test_setup_teardown(a_prefix_reads_its_keys_and_no_others, rig_set_up,
+                                        rig_tear_down),
+        cmocka_unit_test_setup_teardown(what_was_there_before_is_given_back, rig_set_up,
+                                        rig_tear_down),
+        cmocka_unit_test_setup_teardown(a_transaction_does_one_side, rig_set_up, rig_tear_down),
         cmocka_unit_test_setup_teardown(
-            a_large_value_comes_back_whole_and_a_too_large_one_is_refused, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_compacted_revision_cannot_be_read, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(the_state_of_the_member_is_known, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_cancelled_call_is_silent, set_up, tear_down),
+            a_large_value_comes_back_whole_and_a_too_large_one_is_refused, rig_set_up,
+            rig_tear_down),
+        cmocka_unit_test_setup_teardown(a_compacted_revision_cannot_be_read, rig_set_up,
+                                        rig_tear_down),
+        cmocka_unit_test_setup_teardown(the_state_of_the_member_is_known, rig_set_up,
+                                        rig_tear_down),
+        cmocka_unit_test_setup_teardown(a_cancelled_call_is_silent, rig_set_up, rig_tear_down),
         cmocka_unit_test(closing_cancels_what_is_open),
         cmocka_unit_test(an_endpoint_without_etcd_is_named),
     };
-    int status = rig_start_engine(argc, argv, &engine);
-    if (status == 0) {
-        status = cmocka_run_group_tests(tests, NULL, NULL);
-    }
-    yr_engine_free(engine);
-    return status;
+    return rig_main(argc, argv, tests, sizeof tests / sizeof tests[0]);
 }

@@ -6,22 +6,6 @@
 #include <inttypes.h>
 #include <string.h>
 
-static yr_engine *engine;
-static etcd_rig rig_of_test;
-
-static int set_up(void **state)
-{
-    rig_init(&rig_of_test, yr_engine_address(engine));
-    *state = &rig_of_test;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    rig_deinit(*state);
-    return 0;
-}
-
 static int64_t random_id(etcd_rig *rig)
 {
     return (int64_t)(yr_io_random(rig->io) >> 1);
@@ -176,21 +160,19 @@ static void many_leases_share_one_stream(void **state)
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(a_lease_has_the_id_we_chose_and_holds_its_keys, set_up,
-                                        tear_down),
-        cmocka_unit_test_setup_teardown(an_unknown_lease_is_lost_or_absent, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(the_granted_ttl_counts, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(an_id_that_is_taken_is_refused, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_lease_has_the_id_we_chose_and_holds_its_keys,
+                                        rig_set_up, rig_tear_down),
+        cmocka_unit_test_setup_teardown(an_unknown_lease_is_lost_or_absent, rig_set_up,
+                                        rig_tear_down),
+        cmocka_unit_test_setup_teardown(the_granted_ttl_counts, rig_set_up, rig_tear_down),
+        cmocka_unit_test_setup_teardown(an_id_that_is_taken_is_refused, rig_set_up,
+                                        rig_tear_down),
         cmocka_unit_test_setup_teardown(a_kept_lease_outlives_its_ttl_with_one_beat_per_third,
-                                        set_up, tear_down),
+                                        rig_set_up, rig_tear_down),
         cmocka_unit_test_setup_teardown(a_revoked_lease_is_reported_lost_and_others_go_on,
-                                        set_up, tear_down),
-        cmocka_unit_test_setup_teardown(many_leases_share_one_stream, set_up, tear_down),
+                                        rig_set_up, rig_tear_down),
+        cmocka_unit_test_setup_teardown(many_leases_share_one_stream, rig_set_up,
+                                        rig_tear_down),
     };
-    int status = rig_start_engine(argc, argv, &engine);
-    if (status == 0) {
-        status = cmocka_run_group_tests(tests, NULL, NULL);
-    }
-    yr_engine_free(engine);
-    return status;
+    return rig_main(argc, argv, tests, sizeof tests / sizeof tests[0]);
 }

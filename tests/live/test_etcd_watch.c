@@ -6,22 +6,6 @@
 #include <stdio.h>
 #include <string.h>
 
-static yr_engine *engine;
-static etcd_rig rig_of_test;
-
-static int set_up(void **state)
-{
-    rig_init(&rig_of_test, yr_engine_address(engine));
-    *state = &rig_of_test;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    rig_deinit(*state);
-    return 0;
-}
-
 static yr_etcd_watch_options prefix(const char *key)
 {
     return (yr_etcd_watch_options){.key = yr_bytes_of_text(key), .is_prefix = true};
@@ -254,28 +238,24 @@ static void progress_is_reported_when_asked_for(void **state)
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(a_watch_sees_what_happens_under_its_prefix, set_up,
-                                        tear_down),
+        cmocka_unit_test_setup_teardown(a_watch_sees_what_happens_under_its_prefix, rig_set_up,
+                                        rig_tear_down),
         cmocka_unit_test_setup_teardown(a_watch_from_the_past_catches_up_and_is_fresh_then,
-                                        set_up, tear_down),
+                                        rig_set_up, rig_tear_down),
         cmocka_unit_test_setup_teardown(many_watches_share_one_stream_and_each_gets_its_own,
-                                        set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_compacted_watch_ends_and_others_go_on, set_up,
-                                        tear_down),
-        cmocka_unit_test_setup_teardown(a_watch_from_the_future_is_not_left_in_silence, set_up,
-                                        tear_down),
-        cmocka_unit_test_setup_teardown(an_impossible_watch_ends_with_the_reason, set_up,
-                                        tear_down),
-        cmocka_unit_test_setup_teardown(a_revoked_lease_deletes_its_keys_in_one_change, set_up,
-                                        tear_down),
-        cmocka_unit_test_setup_teardown(a_revision_sent_in_fragments_is_reported_whole, set_up,
-                                        tear_down),
-        cmocka_unit_test_setup_teardown(progress_is_reported_when_asked_for, set_up, tear_down),
+                                        rig_set_up, rig_tear_down),
+        cmocka_unit_test_setup_teardown(a_compacted_watch_ends_and_others_go_on, rig_set_up,
+                                        rig_tear_down),
+        cmocka_unit_test_setup_teardown(a_watch_from_the_future_is_not_left_in_silence,
+                                        rig_set_up, rig_tear_down),
+        cmocka_unit_test_setup_teardown(an_impossible_watch_ends_with_the_reason, rig_set_up,
+                                        rig_tear_down),
+        cmocka_unit_test_setup_teardown(a_revoked_lease_deletes_its_keys_in_one_change,
+                                        rig_set_up, rig_tear_down),
+        cmocka_unit_test_setup_teardown(a_revision_sent_in_fragments_is_reported_whole,
+                                        rig_set_up, rig_tear_down),
+        cmocka_unit_test_setup_teardown(progress_is_reported_when_asked_for, rig_set_up,
+                                        rig_tear_down),
     };
-    int status = rig_start_engine(argc, argv, &engine);
-    if (status == 0) {
-        status = cmocka_run_group_tests(tests, NULL, NULL);
-    }
-    yr_engine_free(engine);
-    return status;
+    return rig_main(argc, argv, tests, sizeof tests / sizeof tests[0]);
 }
