@@ -24,6 +24,8 @@ enum {
     PATH_SIZE = 512,
 };
 
+static const char both[] = "10.0.0.1:1 10.0.0.1:2 ";
+
 static yr_scratch scratch;
 static char dir[160];
 
@@ -61,7 +63,7 @@ static stage set(uint64_t seed)
     scene.fleet->cache_dir = dir;
     scene.consumer = yr_fleet_start(scene.fleet, "consumer");
     scene.view = yr_process_follow(scene.consumer, SERVICE);
-    assert_true(yr_view_becomes(scene.view, "10.0.0.1:1 10.0.0.1:2 ", SOON_MS));
+    assert_true(yr_view_becomes(scene.view, both, SOON_MS));
     yr_sim_run_for(scene.fleet->sim, SAVED_MS);
     return scene;
 }
@@ -100,6 +102,13 @@ static void end(stage *scene)
     start_etcd(scene);
     yr_fleet_heal(scene->fleet);
     yr_fleet_free(scene->fleet);
+}
+
+/* Etcd stops, and another consumer is started. */
+static void restart_without_etcd(stage *scene)
+{
+    stop_etcd(scene);
+    restart(scene, "second");
 }
 
 /* kill -9: what the objects write as the test's process closes them does not count. */
@@ -142,7 +151,7 @@ static void a_consumer_that_starts_while_etcd_is_down_serves_at_once_and_joins(v
     stop_etcd(&scene);
     run_for(&scene, HOUR_MS);
     restart(&scene, "second");
-    assert_true(yr_view_becomes(scene.view, "10.0.0.1:1 10.0.0.1:2 ", AT_ONCE_MS));
+    assert_true(yr_view_becomes(scene.view, both, AT_ONCE_MS));
     assert_true(yurpc_snapshot_is_stale(snapshot(&scene)));
     assert_true(yurpc_snapshot_is_cached(snapshot(&scene)));
     assert_in_range(yurpc_snapshot_age_ms(snapshot(&scene)), HOUR_MS, HOUR_MS + SAVED_MS);
@@ -168,9 +177,8 @@ static void the_registrys_list_replaces_the_one_from_disk(void **state)
     yr_process_unregister(scene.provider, &scene.provider->wanted[0]);
     yr_process_register(scene.provider, SERVICE, 3);
     run_for(&scene, SOON_MS);
-    stop_etcd(&scene);
-    restart(&scene, "second");
-    assert_true(yr_view_becomes(scene.view, "10.0.0.1:1 10.0.0.1:2 ", AT_ONCE_MS));
+    restart_without_etcd(&scene);
+    assert_true(yr_view_becomes(scene.view, both, AT_ONCE_MS));
     start_etcd(&scene);
     assert_null(yr_fleet_settle(scene.fleet, SERVICE, RECOVERY_MS));
     assert_true(yr_view_becomes(scene.view, "10.0.0.1:2 10.0.0.1:3 ", 1));
@@ -191,7 +199,7 @@ static void discover_returns_at_once_while_etcd_is_down(void **state)
     scene.view = yr_process_discover(scene.consumer, SERVICE);
     run_for(&scene, AT_ONCE_MS);
     assert_null(scene.view->call.what);
-    assert_true(yr_view_becomes(scene.view, "10.0.0.1:1 10.0.0.1:2 ", 1));
+    assert_true(yr_view_becomes(scene.view, both, 1));
     /* Who comes later has it, too. */
     yr_process_unfollow(scene.view);
     scene.view = yr_process_follow(scene.consumer, SERVICE);
@@ -212,7 +220,7 @@ static void a_black_hole_is_waited_for_a_second_and_no_longer(void **state)
     scene.view = yr_process_follow(scene.consumer, SERVICE);
     run_for(&scene, GRACE_MS - 1);
     assert_int_equal(yurpc_snapshot_count(snapshot(&scene)), 0);
-    assert_true(yr_view_becomes(scene.view, "10.0.0.1:1 10.0.0.1:2 ", 2));
+    assert_true(yr_view_becomes(scene.view, both, 2));
     end(&scene);
 }
 
@@ -228,7 +236,7 @@ static void a_frozen_etcd_does_not_make_discover_fail(void **state)
     scene.view = yr_process_discover(scene.consumer, SERVICE);
     run_for(&scene, YR_FLEET_TIMEOUT_MS + 1);
     assert_null(scene.view->call.what);
-    assert_true(yr_view_becomes(scene.view, "10.0.0.1:1 10.0.0.1:2 ", 1));
+    assert_true(yr_view_becomes(scene.view, both, 1));
     end(&scene);
 }
 
@@ -243,7 +251,7 @@ static void a_slow_list_is_waited_for(void **state)
     restart(&scene, "second");
     run_for(&scene, 1400);
     assert_int_equal(yurpc_snapshot_count(snapshot(&scene)), 0);
-    assert_true(yr_view_becomes(scene.view, "10.0.0.1:1 10.0.0.1:2 ", RECOVERY_MS));
+    assert_true(yr_view_becomes(scene.view, both, RECOVERY_MS));
     assert_int_equal(scene.consumer->registry->core.counters.cached_lists, 0);
     yr_fake_etcd_clear_rules(scene.fleet->etcd);
     end(&scene);
@@ -293,9 +301,8 @@ static void a_killed_consumer_has_left_what_it_knew(void **state)
     (void)state;
     stage scene = set(1);
     crash(&scene);
-    stop_etcd(&scene);
-    restart(&scene, "second");
-    assert_true(yr_view_becomes(scene.view, "10.0.0.1:1 10.0.0.1:2 ", AT_ONCE_MS));
+    restart_without_etcd(&scene);
+    assert_true(yr_view_becomes(scene.view, both, AT_ONCE_MS));
     end(&scene);
 }
 
@@ -306,8 +313,7 @@ static void the_last_change_is_saved_at_closing(void **state)
     yr_process_register(scene.provider, SERVICE, 3);
     assert_true(yr_view_becomes(scene.view, "10.0.0.1:1 10.0.0.1:2 10.0.0.1:3 ", SOON_MS));
     yr_process_close(scene.consumer);
-    stop_etcd(&scene);
-    restart(&scene, "second");
+    restart_without_etcd(&scene);
     assert_true(yr_view_becomes(scene.view, "10.0.0.1:1 10.0.0.1:2 10.0.0.1:3 ", AT_ONCE_MS));
     end(&scene);
 }
@@ -352,9 +358,8 @@ static void a_list_that_does_not_change_is_confirmed(void **state)
     run_for(&scene, HOUR_MS);
     assert_int_equal(inode_of_list(), before);
     crash(&scene);
-    stop_etcd(&scene);
-    restart(&scene, "second");
-    assert_true(yr_view_becomes(scene.view, "10.0.0.1:1 10.0.0.1:2 ", AT_ONCE_MS));
+    restart_without_etcd(&scene);
+    assert_true(yr_view_becomes(scene.view, both, AT_ONCE_MS));
     assert_in_range(yurpc_snapshot_age_ms(snapshot(&scene)), 0, 2 * YR_FLEET_RECONCILE_MS);
     end(&scene);
 }
@@ -369,8 +374,7 @@ static void a_wiped_registry_overwrites_the_list(void **state)
     assert_true(yr_view_becomes(scene.view, "", RECOVERY_MS));
     run_for(&scene, SAVED_MS);
     yr_process_close(scene.consumer);
-    stop_etcd(&scene);
-    restart(&scene, "second");
+    restart_without_etcd(&scene);
     run_for(&scene, AT_ONCE_MS);
     assert_int_equal(yurpc_snapshot_count(snapshot(&scene)), 0);
     assert_true(yurpc_snapshot_is_cached(snapshot(&scene)));
@@ -388,7 +392,7 @@ static void what_came_from_disk_is_not_saved_as_if_it_were_right(void **state)
     run_for(&scene, HOUR_MS);
     yr_process_close(scene.consumer);
     restart(&scene, "third");
-    assert_true(yr_view_becomes(scene.view, "10.0.0.1:1 10.0.0.1:2 ", AT_ONCE_MS));
+    assert_true(yr_view_becomes(scene.view, both, AT_ONCE_MS));
     assert_true(yurpc_snapshot_age_ms(snapshot(&scene)) >= 2 * HOUR_MS);
     end(&scene);
 }
@@ -401,8 +405,7 @@ static void a_damaged_list_is_set_aside_and_made_anew(void **state)
     yr_process_close(scene.consumer);
     path_of_list(path);
     assert_int_equal(truncate(path, 50), 0);
-    stop_etcd(&scene);
-    restart(&scene, "second");
+    restart_without_etcd(&scene);
     run_for(&scene, RECOVERY_MS);
     assert_int_equal(yurpc_snapshot_count(snapshot(&scene)), 0);
     assert_int_not_equal(access(path, F_OK), 0);
@@ -437,12 +440,12 @@ static void a_clock_that_was_set_back_makes_the_age_unknown(void **state)
     stop_etcd(&scene);
     yr_sim_jump_wall(scene.fleet->sim, -HOUR_MS);
     restart(&scene, "second");
-    assert_true(yr_view_becomes(scene.view, "10.0.0.1:1 10.0.0.1:2 ", AT_ONCE_MS));
+    assert_true(yr_view_becomes(scene.view, both, AT_ONCE_MS));
     assert_int_equal(yurpc_snapshot_age_ms(snapshot(&scene)), -1);
     yr_process_close(scene.consumer);
     yr_sim_jump_wall(scene.fleet->sim, INT64_C(1000) * 24 * HOUR_MS);
     restart(&scene, "third");
-    assert_true(yr_view_becomes(scene.view, "10.0.0.1:1 10.0.0.1:2 ", AT_ONCE_MS));
+    assert_true(yr_view_becomes(scene.view, both, AT_ONCE_MS));
     assert_int_equal(yurpc_snapshot_age_ms(snapshot(&scene)), -1);
     end(&scene);
 }
@@ -511,7 +514,7 @@ static void a_start_without_memory_is_made_up_for(void **state)
         if (scene.view == NULL) {
             scene.view = yr_process_follow(scene.consumer, SERVICE);
         }
-        if (!yr_view_becomes(scene.view, "10.0.0.1:1 10.0.0.1:2 ", RECOVERY_MS)) {
+        if (!yr_view_becomes(scene.view, both, RECOVERY_MS)) {
             fail_msg("allocation %ld fails: no list", n);
         }
         start_etcd(&scene);
