@@ -137,6 +137,17 @@ void sim_rig_put(sim_rig *rig, const yurpc_etcd_op_options *options, etcd_answer
     assert_false(answer->is_done);
 }
 
+int64_t sim_rig_hold(sim_rig *rig, int count)
+{
+    int64_t lease = yr_fake_etcd_grant(rig->fake, 1000);
+    for (int i = 0; i < count; i++) {
+        char key[16];
+        (void)snprintf(key, sizeof key, "k/%d", i);
+        yr_fake_etcd_put(rig->fake, key, "v", lease);
+    }
+    return lease;
+}
+
 void sim_rig_once(sim_rig *rig, const char *method, yr_fake_action action, int code,
                   const char *text)
 {

@@ -41,6 +41,9 @@ bool sim_rig_wait_count(sim_rig *rig, const int *counter, int count, int64_t lim
 /* Put "key" = "value"; the answer comes later. */
 void sim_rig_put(sim_rig *rig, const yurpc_etcd_op_options *options, etcd_answer *answer);
 
+/* Have "k/0" … "k/COUNT-1" in etcd, under a lease of their own: its id. */
+int64_t sim_rig_hold(sim_rig *rig, int count);
+
 /* Add a rule that hits once. */
 void sim_rig_once(sim_rig *rig, const char *method, yr_fake_action action, int code,
                   const char *text);

@@ -117,12 +117,7 @@ static void a_mass_deletion_is_one_change(void **state)
     enum { COUNT = 5000 };
     sim_rig *rig = *state;
     watch_log log;
-    int64_t lease = yr_fake_etcd_grant(rig->fake, 1000);
-    for (int i = 0; i < COUNT; i++) {
-        char key[16];
-        (void)snprintf(key, sizeof key, "k/%d", i);
-        yr_fake_etcd_put(rig->fake, key, "v", lease);
-    }
+    int64_t lease = sim_rig_hold(rig, COUNT);
     watch(rig, &log, 0);
     assert_true(sim_rig_wait_count(rig, &log.created, 1, LIMIT_MS));
     int64_t begun_ms = yr_sim_now_ms(rig->sim);

@@ -215,12 +215,7 @@ static void a_revision_cut_between_its_fragments_is_reported_whole(void **state)
     enum { COUNT = 50 };
     sim_rig *rig = *state;
     watch_log log;
-    int64_t lease = yr_fake_etcd_grant(rig->fake, 1000);
-    for (int i = 0; i < COUNT; i++) {
-        char key[16];
-        (void)snprintf(key, sizeof key, "k/%d", i);
-        yr_fake_etcd_put(rig->fake, key, "v", lease);
-    }
+    int64_t lease = sim_rig_hold(rig, COUNT);
     yr_fake_rule rule = {.method = "Events", .action = YR_FAKE_FRAGMENT, .number = 3};
     yr_fake_etcd_add_rule(rig->fake, &rule);
     yr_sim_set_splitting(rig->sim, true);
