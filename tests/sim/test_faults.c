@@ -3,14 +3,12 @@
  * sentence each, on the virtual clock.
  */
 #include "fake/conditions.h"
-#include "sim/fleet.h"
+#include "sim/pair.h"
 #include "yr_test.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define SERVICE "com.acme.UserService:1.0"
 
 enum {
     SOON_MS = 1000,
@@ -21,42 +19,12 @@ enum {
     SILENCE_MS = 8000,
 };
 
-static const char key[] = "/rpc/" SERVICE "/10.0.0.1:1";
-
-typedef struct stage {
-    yr_fleet *fleet;
-    yr_process *provider;
-    yr_process *consumer;
-    yr_wanted *wanted;
-    yr_view *view;
-} stage;
-
-/* A provider of port 1 and a consumer that sees it. */
-static stage set(uint64_t seed, size_t members)
-{
-    stage scene = {.fleet = yr_fleet_new(seed, false)};
-    for (size_t i = 1; i < members; i++) {
-        yr_fleet_add_member(scene.fleet);
-    }
-    scene.consumer = yr_fleet_start(scene.fleet, "consumer");
-    scene.view = yr_process_follow(scene.consumer, SERVICE);
-    scene.provider = yr_fleet_start(scene.fleet, "provider");
-    scene.wanted = yr_process_register(scene.provider, SERVICE, 1);
-    assert_true(yr_view_becomes(scene.view, "10.0.0.1:1 ", SOON_MS));
-    return scene;
-}
-
-static void run_for(const stage *scene, int64_t ms)
-{
-    yr_sim_run_for(scene->fleet->sim, ms);
-}
-
-static size_t requests_since(const stage *scene, int64_t since_ms)
+static size_t requests_since(const yr_pair *scene, int64_t since_ms)
 {
     return yr_fake_etcd_count_requests(scene->fleet->etcd, NULL, since_ms);
 }
 
-static int64_t now_of(const stage *scene)
+static int64_t now_of(const yr_pair *scene)
 {
     return yr_sim_now_ms(scene->fleet->sim);
 }
@@ -69,16 +37,16 @@ static void a_member_without_a_leader_is_left_by_all(void **state)
     (void)state;
     enum { MEMBERS = 3, SEEDS = 5 };
     for (size_t i = 0; i < MEMBERS * SEEDS; i++) {
-        stage scene = set(1 + i, MEMBERS);
-        run_for(&scene, SOON_MS);
+        yr_pair scene = yr_pair_new(1 + i, MEMBERS);
+        yr_pair_run_for(&scene, SOON_MS);
         yr_fake_etcd_set_member_isolated(scene.fleet->etcd, i % MEMBERS, true);
         yr_process *other = yr_fleet_start(scene.fleet, "other");
         yr_process_register(other, SERVICE, 2);
         assert_null(yr_fleet_settle(scene.fleet, SERVICE, NO_LEADER_MS + RECOVERY_MS));
         yr_fake_etcd_set_member_isolated(scene.fleet->etcd, i % MEMBERS, false);
-        run_for(&scene, RECOVERY_MS);
+        yr_pair_run_for(&scene, RECOVERY_MS);
         assert_null(yr_fleet_settle(scene.fleet, SERVICE, 1));
-        yr_fleet_free(scene.fleet);
+        yr_pair_free(&scene);
     }
 }
 
@@ -87,19 +55,19 @@ static void an_outage_of_the_majority_is_waited_for_in_patience(void **state)
 {
     (void)state;
     enum { OUTAGE_MS = 40000, PROCESSES = 2, REQUESTS_PER_S = 2 };
-    stage scene = set(1, 3);
-    run_for(&scene, SOON_MS);
+    yr_pair scene = yr_pair_new(1, 3);
+    yr_pair_run_for(&scene, SOON_MS);
     yr_fake_etcd_set_quorum(scene.fleet->etcd, false);
     int64_t since_ms = now_of(&scene);
-    run_for(&scene, OUTAGE_MS);
+    yr_pair_run_for(&scene, OUTAGE_MS);
     assert_string_equal(yr_view_list(scene.view), "10.0.0.1:1 ");
     assert_in_range(requests_since(&scene, since_ms), 1,
                     PROCESSES * REQUESTS_PER_S * OUTAGE_MS / 1000);
     yr_fake_etcd_set_quorum(scene.fleet->etcd, true);
     assert_null(yr_fleet_settle(scene.fleet, SERVICE, RECOVERY_MS));
-    run_for(&scene, EXPIRY_MS);
+    yr_pair_run_for(&scene, EXPIRY_MS);
     assert_null(yr_fleet_settle(scene.fleet, SERVICE, 1));
-    yr_fleet_free(scene.fleet);
+    yr_pair_free(&scene);
 }
 
 /* A9: one after the other, and each comes back before the next goes. */
@@ -108,18 +76,18 @@ static void a_rolling_restart_takes_nobody_off_any_list(void **state)
     (void)state;
     enum { MEMBERS = 3, DOWN_MS = 1000, PAUSE_MS = 5000 };
     for (uint64_t seed = 1; seed <= 10; seed++) {
-        stage scene = set(seed, MEMBERS);
-        int64_t lease = yr_fake_etcd_get(scene.fleet->etcd, key)->lease;
+        yr_pair scene = yr_pair_new(seed, MEMBERS);
+        int64_t lease = yr_fake_etcd_get(scene.fleet->etcd, yr_pair_key)->lease;
         for (size_t i = 0; i < MEMBERS; i++) {
             yr_fake_etcd_set_member_down(scene.fleet->etcd, i, true);
-            run_for(&scene, DOWN_MS);
+            yr_pair_run_for(&scene, DOWN_MS);
             yr_fake_etcd_set_member_down(scene.fleet->etcd, i, false);
-            run_for(&scene, PAUSE_MS);
+            yr_pair_run_for(&scene, PAUSE_MS);
         }
-        assert_int_equal(yr_fake_etcd_get(scene.fleet->etcd, key)->lease, lease);
+        assert_int_equal(yr_fake_etcd_get(scene.fleet->etcd, yr_pair_key)->lease, lease);
         assert_int_equal(scene.view->downs, 0);
         assert_int_equal(scene.wanted->losses, 0);
-        yr_fleet_free(scene.fleet);
+        yr_pair_free(&scene);
     }
 }
 
@@ -128,20 +96,20 @@ static void a_registration_during_an_election_ends_in_one_key(void **state)
 {
     (void)state;
     for (uint64_t seed = 1; seed <= 40; seed++) {
-        stage scene = set(seed, 3);
+        yr_pair scene = yr_pair_new(seed, 3);
         size_t leader = yr_fake_etcd_leader(scene.fleet->etcd);
         yr_wanted *leaving = yr_process_register(scene.provider, SERVICE, 2);
-        run_for(&scene, (int64_t)seed * 7);
+        yr_pair_run_for(&scene, (int64_t)seed * 7);
         yr_fake_etcd_set_member_down(scene.fleet->etcd, leader, true);
         yr_process_register(scene.provider, SERVICE, 3);
         yr_process_unregister(scene.provider, leaving);
-        run_for(&scene, SOON_MS);
+        yr_pair_run_for(&scene, SOON_MS);
         yr_process_register(scene.provider, SERVICE, 4);
         assert_null(yr_fleet_settle(scene.fleet, SERVICE, 2 * RECOVERY_MS));
         yr_fake_etcd_set_member_down(scene.fleet->etcd, leader, false);
-        run_for(&scene, 2 * RECOVERY_MS);
+        yr_pair_run_for(&scene, 2 * RECOVERY_MS);
         assert_null(yr_fleet_settle(scene.fleet, SERVICE, 1));
-        yr_fleet_free(scene.fleet);
+        yr_pair_free(&scene);
     }
 }
 
@@ -178,15 +146,15 @@ static void grants_that_are_answered_too_late_leave_one_lease(void **state)
 static void a_lease_that_only_seems_to_live_is_found_out(void **state)
 {
     (void)state;
-    stage scene = set(1, 1);
+    yr_pair scene = yr_pair_new(1, 1);
     yr_fake_rule lie = {
         .method = "LeaseKeepAlive", .action = YR_FAKE_TTL, .number = TTL_MS / 1000};
     yr_fake_etcd_add_rule(scene.fleet->etcd, &lie);
     assert_int_equal(yr_fake_etcd_revoke_all(scene.fleet->etcd), 1);
-    run_for(&scene, EXPIRY_MS);
+    yr_pair_run_for(&scene, EXPIRY_MS);
     yr_fake_etcd_clear_rules(scene.fleet->etcd);
     assert_null(yr_fleet_settle(scene.fleet, SERVICE, 1));
-    yr_fleet_free(scene.fleet);
+    yr_pair_free(&scene);
 }
 
 /* C45, V22 */
@@ -194,23 +162,23 @@ static void a_full_disk_costs_no_registration_and_little_noise(void **state)
 {
     (void)state;
     enum { FULL_MS = 60000, WARNINGS = 4, REQUESTS = 3 * FULL_MS / 1000 };
-    stage scene = set(1, 1);
-    run_for(&scene, SOON_MS);
+    yr_pair scene = yr_pair_new(1, 1);
+    yr_pair_run_for(&scene, SOON_MS);
     yr_fake_etcd_set_full(scene.fleet->etcd, true);
-    run_for(&scene, FULL_MS);
+    yr_pair_run_for(&scene, FULL_MS);
     assert_int_equal(scene.view->downs, 0);
     assert_int_equal(scene.wanted->losses, 0);
     /* Whoever loses its lease now stays away, and asks without haste. */
     size_t warnings = scene.provider->warnings;
     int64_t since_ms = now_of(&scene);
     assert_int_equal(yr_fake_etcd_revoke_all(scene.fleet->etcd), 1);
-    run_for(&scene, FULL_MS);
+    yr_pair_run_for(&scene, FULL_MS);
     assert_string_equal(yr_fleet_registered(scene.fleet, SERVICE), "");
     assert_in_range(scene.provider->warnings - warnings, 1, WARNINGS);
     assert_in_range(requests_since(&scene, since_ms), 1, REQUESTS);
     yr_fake_etcd_set_full(scene.fleet->etcd, false);
     assert_null(yr_fleet_settle(scene.fleet, SERVICE, RECOVERY_MS));
-    yr_fleet_free(scene.fleet);
+    yr_pair_free(&scene);
 }
 
 /* C46: not lost, not given up, and at most one request a second after 3 s. */
@@ -247,7 +215,7 @@ static void every_status_as_every_answer_is_survived(void **state)
                                           "Range"};
     size_t wrong = 0;
     for (size_t i = 0; i < CODES * sizeof methods / sizeof *methods; i++) {
-        stage scene = set(1 + i, 1);
+        yr_pair scene = yr_pair_new(1 + i, 1);
         yr_fake_rule rule = {.method = methods[i / CODES],
                              .action = YR_FAKE_STATUS,
                              .code = (int)(i % CODES),
@@ -256,14 +224,14 @@ static void every_status_as_every_answer_is_survived(void **state)
         yr_process_register(scene.provider, SERVICE, 2);
         yr_process_register(yr_fleet_start(scene.fleet, "other"), SERVICE, 3);
         yr_fake_etcd_drop_connections(scene.fleet->etcd);
-        run_for(&scene, DURING_MS);
+        yr_pair_run_for(&scene, DURING_MS);
         yr_fake_etcd_clear_rules(scene.fleet->etcd);
         const char *complaint = yr_fleet_settle(scene.fleet, SERVICE, RECOVERY_MS);
         if (complaint != NULL) {
             printf("%s, code %d: %s\n", rule.method, rule.code, complaint);
             wrong++;
         }
-        yr_fleet_free(scene.fleet);
+        yr_pair_free(&scene);
     }
     assert_int_equal(wrong, 0);
 }
@@ -341,7 +309,7 @@ static void a_compacted_outage_costs_one_list(void **state)
 {
     (void)state;
     enum { PUTS = 20, OUTAGE_MS = 12000 };
-    stage scene = set(1, 1);
+    yr_pair scene = yr_pair_new(1, 1);
     yr_process *other = yr_fleet_start(scene.fleet, "other");
     yr_wanted *leaving[3];
     for (uint16_t i = 0; i < 3; i++) {
@@ -358,13 +326,13 @@ static void a_compacted_outage_costs_one_list(void **state)
     for (size_t i = 0; i < 3; i++) {
         yr_process_unregister(other, leaving[i]);
     }
-    run_for(&scene, OUTAGE_MS);
+    yr_pair_run_for(&scene, OUTAGE_MS);
     yr_fake_etcd_compact(scene.fleet->etcd, 0);
     yr_sim_heal_all(scene.fleet->sim);
     assert_true(yr_view_becomes(scene.view, "10.0.0.1:1 10.0.0.1:5 10.0.0.1:6 ", RECOVERY_MS));
     assert_int_equal(scene.view->downs, 3);
     assert_int_equal(scene.consumer->registry->core.counters.lists, lists + 1);
-    yr_fleet_free(scene.fleet);
+    yr_pair_free(&scene);
 }
 
 /* ---- The network ---- */
@@ -374,9 +342,9 @@ static void an_orderly_goodbye_of_the_server_costs_nothing(void **state)
 {
     (void)state;
     enum { BACK_MS = 2000 };
-    stage scene = set(1, 2);
+    yr_pair scene = yr_pair_new(1, 2);
     for (int i = 0; i < 5; i++) {
-        run_for(&scene, RECOVERY_MS);
+        yr_pair_run_for(&scene, RECOVERY_MS);
         for (size_t member = 0; member < 2; member++) {
             yr_fake_conn *conn =
                 yr_fake_server_newest(yr_fake_etcd_server(scene.fleet->etcd, member));
@@ -384,13 +352,13 @@ static void an_orderly_goodbye_of_the_server_costs_nothing(void **state)
                 yr_fake_conn_finish(conn);
             }
         }
-        run_for(&scene, BACK_MS);
+        yr_pair_run_for(&scene, BACK_MS);
         assert_false(scene.view->is_told_stale);
         assert_int_equal(yurpc_registration_get_state(scene.wanted->registration),
                          YURPC_REGISTERED);
     }
     assert_int_equal(scene.view->downs + scene.wanted->losses, 0);
-    yr_fleet_free(scene.fleet);
+    yr_pair_free(&scene);
 }
 
 /* B29: a link that is there for 2 s and away for 2 s, for two minutes. */
@@ -398,34 +366,34 @@ static void a_flapping_link_costs_no_more_than_the_leases_it_really_cost(void **
 {
     (void)state;
     enum { FLAPS = 30, FLAP_MS = 2000 };
-    stage scene = set(1, 1);
+    yr_pair scene = yr_pair_new(1, 1);
     size_t leases = scene.provider->registry->core.counters.leases_lost;
     for (int i = 0; i < FLAPS; i++) {
         yr_sim_cut_host(scene.provider->host);
-        run_for(&scene, FLAP_MS);
+        yr_pair_run_for(&scene, FLAP_MS);
         yr_sim_heal_all(scene.fleet->sim);
-        run_for(&scene, FLAP_MS);
+        yr_pair_run_for(&scene, FLAP_MS);
     }
     assert_null(yr_fleet_settle(scene.fleet, SERVICE, RECOVERY_MS));
     leases = scene.provider->registry->core.counters.leases_lost - leases;
     assert_in_range(scene.provider->registry->core.counters.announcements, 1, leases + 1);
-    yr_fleet_free(scene.fleet);
+    yr_pair_free(&scene);
 }
 
 /* B18: what the registry says does not arrive any more; what it is told does. */
 static void a_one_way_cut_is_noticed_by_its_silence(void **state)
 {
     (void)state;
-    stage scene = set(1, 1);
-    run_for(&scene, SOON_MS);
+    yr_pair scene = yr_pair_new(1, 1);
+    yr_pair_run_for(&scene, SOON_MS);
     yr_sim_cut_one_way(scene.fleet->etcd_host, scene.consumer->host);
-    run_for(&scene, SILENCE_MS + SOON_MS);
+    yr_pair_run_for(&scene, SILENCE_MS + SOON_MS);
     assert_true(yurpc_snapshot_is_stale(yr_snapshot_cell_current(scene.view->entry->cell)));
     yr_process_register(scene.provider, SERVICE, 2);
-    run_for(&scene, SOON_MS);
+    yr_pair_run_for(&scene, SOON_MS);
     yr_sim_heal_all(scene.fleet->sim);
     assert_null(yr_fleet_settle(scene.fleet, SERVICE, RECOVERY_MS));
-    yr_fleet_free(scene.fleet);
+    yr_pair_free(&scene);
 }
 
 /* D65, in the small: ten thousand instances of 1 KiB come in pages, well within 3 s. */
@@ -464,7 +432,7 @@ static void a_list_that_is_too_large_for_one_message_comes_in_smaller_pages(void
     (void)state;
     enum { JUNK = 100, JUNK_LEN = 1024 * 1024, REQUESTS = 20 };
     static char junk[JUNK_LEN + 1];
-    stage scene = set(1, 1);
+    yr_pair scene = yr_pair_new(1, 1);
     memset(junk, 'x', JUNK_LEN);
     for (int i = 0; i < JUNK; i++) {
         char name[128];
@@ -472,13 +440,13 @@ static void a_list_that_is_too_large_for_one_message_comes_in_smaller_pages(void
         yr_fake_etcd_put(scene.fleet->etcd, name, junk, 0);
     }
     yr_process *late = yr_fleet_start(scene.fleet, "late");
-    run_for(&scene, SOON_MS);
+    yr_pair_run_for(&scene, SOON_MS);
     int64_t since_ms = now_of(&scene);
     yr_view *view = yr_process_follow(late, SERVICE);
     assert_true(yr_view_becomes(view, "10.0.0.1:1 ", RECOVERY_MS));
     size_t lists = yr_fake_etcd_count_requests(scene.fleet->etcd, "Range", since_ms);
     assert_in_range(lists, 3, REQUESTS);
-    yr_fleet_free(scene.fleet);
+    yr_pair_free(&scene);
 }
 
 /* D66, afterwards: what made answers too large is gone, and lists are few large pages again. */

@@ -1,10 +1,8 @@
 /* What happens to a fleet on a bad day, one named scenario each, on the virtual clock. */
-#include "sim/fleet.h"
+#include "sim/pair.h"
 #include "yr_test.h"
 
 #include <string.h>
-
-#define SERVICE "com.acme.UserService:1.0"
 
 enum {
     SOON_MS = 1000, /* while connected */
@@ -14,38 +12,6 @@ enum {
     LONG_MS = 10 * YR_FLEET_TTL_MS,
     SILENCE_MS = 8000, /* until a silent peer is noticed */
 };
-
-typedef struct stage {
-    yr_fleet *fleet;
-    yr_process *provider;
-    yr_process *consumer;
-    yr_wanted *wanted;
-    yr_view *view;
-} stage;
-
-static const char key[] = "/rpc/" SERVICE "/10.0.0.1:1";
-
-/* A provider of port 1 and a consumer that sees it. */
-static stage set(void)
-{
-    stage scene = {.fleet = yr_fleet_new(1, false)};
-    scene.consumer = yr_fleet_start(scene.fleet, "consumer");
-    scene.view = yr_process_follow(scene.consumer, SERVICE);
-    scene.provider = yr_fleet_start(scene.fleet, "provider");
-    scene.wanted = yr_process_register(scene.provider, SERVICE, 1);
-    assert_true(yr_view_becomes(scene.view, "10.0.0.1:1 ", SOON_MS));
-    return scene;
-}
-
-static void end(stage *scene)
-{
-    yr_fleet_free(scene->fleet);
-}
-
-static void run_for(const stage *scene, int64_t ms)
-{
-    yr_sim_run_for(scene->fleet->sim, ms);
-}
 
 static void a_consumer_before_any_provider_sees_the_first_one_at_once(void **state)
 {
@@ -64,26 +30,26 @@ static void a_registered_instance_costs_one_keepalive_per_third_of_the_ttl_and_n
     void **state)
 {
     (void)state;
-    stage scene = set();
-    run_for(&scene, 2000);
+    yr_pair scene = yr_pair_new(1, 1);
+    yr_pair_run_for(&scene, 2000);
     int64_t revision = yr_fake_etcd_revision(scene.fleet->etcd);
     int64_t since = yr_sim_now_ms(scene.fleet->sim);
     yr_fake_etcd_forget_requests(scene.fleet->etcd);
-    run_for(&scene, 60000);
+    yr_pair_run_for(&scene, 60000);
     assert_int_equal(yr_fake_etcd_revision(scene.fleet->etcd), revision);
     size_t beats = yr_fake_etcd_count_requests(scene.fleet->etcd, "LeaseKeepAlive", since);
     assert_in_range(beats, 60000 / (TTL_MS / 3) - 2, 60000 / (TTL_MS / 3) + 2);
     assert_int_equal(scene.view->downs, 0);
-    end(&scene);
+    yr_pair_free(&scene);
 }
 
 static void an_unregistered_instance_is_gone_at_once(void **state)
 {
     (void)state;
-    stage scene = set();
+    yr_pair scene = yr_pair_new(1, 1);
     yr_process_unregister(scene.provider, scene.wanted);
     assert_true(yr_view_becomes(scene.view, "", SOON_MS));
-    end(&scene);
+    yr_pair_free(&scene);
 }
 
 static bool is_registered(void *context)
@@ -97,102 +63,102 @@ static void an_instance_unregistered_while_its_key_is_listed_is_gone_too(void **
 {
     (void)state;
     for (int64_t delay = 0; delay < 20; delay++) {
-        stage scene = set();
-        run_for(&scene, 1000);
+        yr_pair scene = yr_pair_new(1, 1);
+        yr_pair_run_for(&scene, 1000);
         yr_wanted *second = yr_process_register(scene.provider, SERVICE, 2);
         assert_true(yr_sim_run_until(scene.fleet->sim, is_registered, second, SOON_MS));
-        run_for(&scene, delay);
+        yr_pair_run_for(&scene, delay);
         yr_process_unregister(scene.provider, scene.wanted);
         assert_true(yr_view_becomes(scene.view, "10.0.0.1:2 ", SOON_MS));
-        run_for(&scene, 1000);
+        yr_pair_run_for(&scene, 1000);
         assert_string_equal(yr_fleet_registered(scene.fleet, SERVICE), "10.0.0.1:2 ");
-        end(&scene);
+        yr_pair_free(&scene);
     }
 }
 
 static void a_closed_provider_is_gone_at_once_and_leaves_no_lease(void **state)
 {
     (void)state;
-    stage scene = set();
+    yr_pair scene = yr_pair_new(1, 1);
     yr_process_close(scene.provider);
     assert_true(yr_view_becomes(scene.view, "", SOON_MS));
     assert_int_equal(yr_fake_etcd_leases(scene.fleet->etcd)->count, 0);
-    end(&scene);
+    yr_pair_free(&scene);
 }
 
 static void a_killed_provider_is_gone_when_its_lease_expires(void **state)
 {
     (void)state;
-    stage scene = set();
+    yr_pair scene = yr_pair_new(1, 1);
     yr_process_kill(scene.provider);
-    run_for(&scene, TTL_MS - 1500);
+    yr_pair_run_for(&scene, TTL_MS - 1500);
     assert_string_equal(yr_view_list(scene.view), "10.0.0.1:1 ");
     assert_true(yr_view_becomes(scene.view, "", EXPIRY_MS - (TTL_MS - 1500)));
-    end(&scene);
+    yr_pair_free(&scene);
 }
 
 static void a_revoked_lease_brings_the_instance_back_under_a_new_one(void **state)
 {
     (void)state;
-    stage scene = set();
+    yr_pair scene = yr_pair_new(1, 1);
     int64_t lease = scene.provider->registry->provider.session.id;
     assert_int_equal(yr_fake_etcd_revoke(scene.fleet->etcd, lease), 1);
     assert_true(yr_view_becomes(scene.view, "", SOON_MS));
     assert_true(yr_view_becomes(scene.view, "10.0.0.1:1 ", TTL_MS));
-    assert_int_not_equal(yr_fake_etcd_get(scene.fleet->etcd, key)->lease, lease);
+    assert_int_not_equal(yr_fake_etcd_get(scene.fleet->etcd, yr_pair_key)->lease, lease);
     assert_true(scene.wanted->losses > 0);
-    end(&scene);
+    yr_pair_free(&scene);
 }
 
 static void a_key_deleted_by_hand_is_put_back(void **state)
 {
     (void)state;
-    stage scene = set();
-    yr_fake_etcd_delete(scene.fleet->etcd, key);
-    run_for(&scene, 200);
+    yr_pair scene = yr_pair_new(1, 1);
+    yr_fake_etcd_delete(scene.fleet->etcd, yr_pair_key);
+    yr_pair_run_for(&scene, 200);
     assert_true(yr_view_becomes(scene.view, "10.0.0.1:1 ", SOON_MS));
     assert_int_equal(scene.wanted->losses, 1);
-    end(&scene);
+    yr_pair_free(&scene);
 }
 
 static void a_key_overwritten_by_hand_is_repaired(void **state)
 {
     (void)state;
-    stage scene = set();
-    yr_fake_etcd_put(scene.fleet->etcd, key, "{\"broken\"", 0);
-    run_for(&scene, 200);
+    yr_pair scene = yr_pair_new(1, 1);
+    yr_fake_etcd_put(scene.fleet->etcd, yr_pair_key, "{\"broken\"", 0);
+    yr_pair_run_for(&scene, 200);
     assert_true(yr_view_becomes(scene.view, "10.0.0.1:1 ", SOON_MS));
-    assert_int_not_equal(yr_fake_etcd_get(scene.fleet->etcd, key)->lease, 0);
-    end(&scene);
+    assert_int_not_equal(yr_fake_etcd_get(scene.fleet->etcd, yr_pair_key)->lease, 0);
+    yr_pair_free(&scene);
 }
 
 static void a_wiped_registry_has_everything_again(void **state)
 {
     (void)state;
-    stage scene = set();
+    yr_pair scene = yr_pair_new(1, 1);
     for (int i = 0; i < 20; i++) {
         yr_fake_etcd_put(scene.fleet->etcd, "/other", "x", 0); /* so that revisions go back */
     }
     assert_ok(yr_fake_etcd_restart(scene.fleet->etcd, true));
-    run_for(&scene, RECOVERY_MS);
+    yr_pair_run_for(&scene, RECOVERY_MS);
     assert_string_equal(yr_fleet_registered(scene.fleet, SERVICE), "10.0.0.1:1 ");
     assert_true(yr_view_becomes(scene.view, "10.0.0.1:1 ", 1));
-    end(&scene);
+    yr_pair_free(&scene);
 }
 
 static void a_registry_wiped_to_the_same_revision_has_everything_again(void **state)
 {
     (void)state;
-    stage scene = set();
+    yr_pair scene = yr_pair_new(1, 1);
     int64_t revision = yr_fake_etcd_revision(scene.fleet->etcd);
     assert_ok(yr_fake_etcd_restart(scene.fleet->etcd, true));
     while (yr_fake_etcd_revision(scene.fleet->etcd) < revision) {
         yr_fake_etcd_put(scene.fleet->etcd, "/other", "x", 0);
     }
-    run_for(&scene, RECOVERY_MS);
+    yr_pair_run_for(&scene, RECOVERY_MS);
     assert_string_equal(yr_fleet_registered(scene.fleet, SERVICE), "10.0.0.1:1 ");
     assert_true(yr_view_becomes(scene.view, "10.0.0.1:1 ", 1));
-    end(&scene);
+    yr_pair_free(&scene);
 }
 
 /* Other flags, another volume: even the cluster's id is a new one, and its revision is higher.
@@ -200,7 +166,7 @@ static void a_registry_wiped_to_the_same_revision_has_everything_again(void **st
 static void a_replaced_cluster_has_everything_again(void **state)
 {
     (void)state;
-    stage scene = set();
+    yr_pair scene = yr_pair_new(1, 1);
     yr_fleet *fleet = scene.fleet;
     int64_t revision = yr_fake_etcd_revision(fleet->etcd);
     yr_fake_etcd_free(fleet->etcd);
@@ -210,39 +176,39 @@ static void a_replaced_cluster_has_everything_again(void **state)
     while (yr_fake_etcd_revision(fleet->etcd) < revision + 10) {
         yr_fake_etcd_put(fleet->etcd, "/other", "x", 0);
     }
-    run_for(&scene, RECOVERY_MS);
+    yr_pair_run_for(&scene, RECOVERY_MS);
     assert_string_equal(yr_fleet_registered(fleet, SERVICE), "10.0.0.1:1 ");
     assert_true(yr_view_becomes(scene.view, "10.0.0.1:1 ", 1));
     assert_null(yr_fleet_settle(fleet, SERVICE, 1));
-    end(&scene);
+    yr_pair_free(&scene);
 }
 
 static void a_short_restart_of_the_registry_changes_no_list(void **state)
 {
     (void)state;
-    stage scene = set();
+    yr_pair scene = yr_pair_new(1, 1);
     yr_fake_etcd_stop(scene.fleet->etcd);
-    run_for(&scene, 1000);
+    yr_pair_run_for(&scene, 1000);
     assert_ok(yr_fake_etcd_start(scene.fleet->etcd));
-    run_for(&scene, RECOVERY_MS);
+    yr_pair_run_for(&scene, RECOVERY_MS);
     assert_true(yr_view_becomes(scene.view, "10.0.0.1:1 ", 1));
     assert_int_equal(scene.view->downs, 0);
     assert_null(yr_fleet_settle(scene.fleet, SERVICE, 1));
-    end(&scene);
+    yr_pair_free(&scene);
 }
 
 static void a_registry_away_for_longer_than_the_ttl_leaves_the_list_as_it_was(void **state)
 {
     (void)state;
-    stage scene = set();
+    yr_pair scene = yr_pair_new(1, 1);
     yr_fake_etcd_stop(scene.fleet->etcd);
-    run_for(&scene, LONG_MS);
+    yr_pair_run_for(&scene, LONG_MS);
     assert_string_equal(yr_view_list(scene.view), "10.0.0.1:1 ");
     assert_true(yurpc_snapshot_is_stale(yr_snapshot_cell_current(scene.view->entry->cell)));
     assert_int_equal(yurpc_registration_get_state(scene.wanted->registration), YURPC_LOST);
     assert_ok(yr_fake_etcd_start(scene.fleet->etcd));
     assert_null(yr_fleet_settle(scene.fleet, SERVICE, RECOVERY_MS));
-    end(&scene);
+    yr_pair_free(&scene);
 }
 
 /* Its old lease expires while it freezes; the deletion is reported together with our new put.
@@ -251,37 +217,37 @@ static void a_frozen_registry_costs_one_loss_and_not_two(void **state)
 {
     (void)state;
     for (int64_t silence = TTL_MS; silence < 4 * (int64_t)TTL_MS; silence += 500) {
-        stage scene = set();
-        run_for(&scene, 500);
+        yr_pair scene = yr_pair_new(1, 1);
+        yr_pair_run_for(&scene, 500);
         yr_fake_etcd_set_silent(scene.fleet->etcd, true);
-        run_for(&scene, silence);
+        yr_pair_run_for(&scene, silence);
         yr_fake_etcd_set_silent(scene.fleet->etcd, false);
-        run_for(&scene, RECOVERY_MS);
+        yr_pair_run_for(&scene, RECOVERY_MS);
         assert_null(yr_fleet_settle(scene.fleet, SERVICE, 1));
         assert_in_range(scene.wanted->losses, 0, 1);
-        end(&scene);
+        yr_pair_free(&scene);
     }
 }
 
 static void a_lost_connection_resumes_without_missing_a_change(void **state)
 {
     (void)state;
-    stage scene = set();
+    yr_pair scene = yr_pair_new(1, 1);
     yr_process *other = yr_fleet_start(scene.fleet, "other");
     for (uint16_t port = 2; port < 8; port++) {
         yr_sim_reset_connections(scene.consumer->host);
         yr_process_register(other, SERVICE, port);
-        run_for(&scene, 300);
+        yr_pair_run_for(&scene, 300);
     }
     assert_null(yr_fleet_settle(scene.fleet, SERVICE, RECOVERY_MS));
     assert_int_equal(scene.view->downs, 0);
-    end(&scene);
+    yr_pair_free(&scene);
 }
 
 static void changes_during_an_outage_and_a_compaction_are_all_seen(void **state)
 {
     (void)state;
-    stage scene = set();
+    yr_pair scene = yr_pair_new(1, 1);
     yr_process *other = yr_fleet_start(scene.fleet, "other");
     yr_wanted *leaving = yr_process_register(other, SERVICE, 2);
     yr_process_register(other, SERVICE, 3);
@@ -289,151 +255,152 @@ static void changes_during_an_outage_and_a_compaction_are_all_seen(void **state)
     yr_sim_cut_host(scene.consumer->host);
     yr_process_unregister(other, leaving);
     yr_process_register(other, SERVICE, 4);
-    run_for(&scene, 2000);
+    yr_pair_run_for(&scene, 2000);
     yr_fake_etcd_compact(scene.fleet->etcd, 0);
-    run_for(&scene, 60000);
+    yr_pair_run_for(&scene, 60000);
     assert_string_equal(yr_view_list(scene.view), "10.0.0.1:1 10.0.0.1:2 10.0.0.1:3 ");
     yr_sim_heal_all(scene.fleet->sim);
     assert_true(yr_view_becomes(scene.view, "10.0.0.1:1 10.0.0.1:3 10.0.0.1:4 ", RECOVERY_MS));
-    end(&scene);
+    yr_pair_free(&scene);
 }
 
 static void a_silent_connection_is_noticed_and_replaced(void **state)
 {
     (void)state;
-    stage scene = set();
+    yr_pair scene = yr_pair_new(1, 1);
     yr_sim_cut_host(scene.consumer->host);
-    run_for(&scene, SILENCE_MS + 1000);
+    yr_pair_run_for(&scene, SILENCE_MS + 1000);
     assert_true(yurpc_snapshot_is_stale(yr_snapshot_cell_current(scene.view->entry->cell)));
     yr_process_register(scene.provider, SERVICE, 2);
-    run_for(&scene, 1000);
+    yr_pair_run_for(&scene, 1000);
     yr_sim_heal_all(scene.fleet->sim);
     assert_true(yr_view_becomes(scene.view, "10.0.0.1:1 10.0.0.1:2 ", RECOVERY_MS));
-    end(&scene);
+    yr_pair_free(&scene);
 }
 
 static void a_provider_cut_off_longer_than_its_ttl_comes_back_by_itself(void **state)
 {
     (void)state;
-    stage scene = set();
+    yr_pair scene = yr_pair_new(1, 1);
     yr_sim_cut_host(scene.provider->host);
     assert_true(yr_view_becomes(scene.view, "", EXPIRY_MS));
-    run_for(&scene, 20000);
+    yr_pair_run_for(&scene, 20000);
     yr_sim_heal_all(scene.fleet->sim);
     assert_true(yr_view_becomes(scene.view, "10.0.0.1:1 ", RECOVERY_MS));
     assert_null(yr_fleet_settle(scene.fleet, SERVICE, RECOVERY_MS));
-    end(&scene);
+    yr_pair_free(&scene);
 }
 
 static void a_frozen_provider_is_dropped_at_its_ttl_and_returns_when_thawed(void **state)
 {
     (void)state;
-    stage scene = set();
+    yr_pair scene = yr_pair_new(1, 1);
     yr_sim_freeze(scene.provider->host);
     assert_true(yr_view_becomes(scene.view, "", EXPIRY_MS));
-    run_for(&scene, 5000);
+    yr_pair_run_for(&scene, 5000);
     yr_sim_thaw(scene.provider->host);
     assert_true(yr_view_becomes(scene.view, "10.0.0.1:1 ", RECOVERY_MS));
-    end(&scene);
+    yr_pair_free(&scene);
 }
 
 static void a_node_taken_by_another_process_is_not_fought_over(void **state)
 {
     (void)state;
-    stage scene = set();
+    yr_pair scene = yr_pair_new(1, 1);
     yr_process *successor = yr_fleet_start(scene.fleet, "successor");
     yr_wanted *taken = yr_process_register(successor, SERVICE, 1);
-    run_for(&scene, 2000);
+    yr_pair_run_for(&scene, 2000);
     assert_int_equal(yurpc_registration_get_state(taken->registration), YURPC_REGISTERED);
     assert_int_equal(yurpc_registration_get_state(scene.wanted->registration),
                      YURPC_CONFLICT_STATE);
     int64_t revision = yr_fake_etcd_revision(scene.fleet->etcd);
-    run_for(&scene, 60000);
+    yr_pair_run_for(&scene, 60000);
     assert_int_equal(yr_fake_etcd_revision(scene.fleet->etcd), revision);
     assert_int_equal(scene.wanted->conflicts, 1);
     /* When the successor goes, the first is back. */
     yr_process_close(successor);
     assert_true(yr_view_becomes(scene.view, "10.0.0.1:1 ", SOON_MS));
-    run_for(&scene, 100); /* the provider's own answer may come after the consumer's event */
+    yr_pair_run_for(&scene,
+                    100); /* the provider's own answer may come after the consumer's event */
     assert_int_equal(yurpc_registration_get_state(scene.wanted->registration),
                      YURPC_REGISTERED);
-    end(&scene);
+    yr_pair_free(&scene);
 }
 
 static void the_beat_of_a_java_node_is_no_change(void **state)
 {
     (void)state;
-    stage scene = set();
+    yr_pair scene = yr_pair_new(1, 1);
     const char *value =
         "{\"serviceName\":\"com.acme.UserService\",\"serviceVersion\":\"1.0\","
         "\"serviceHost\":\"10.0.0.1\",\"servicePort\":9,\"serviceGroup\":\"default\"}";
     for (int beat = 0; beat < 6; beat++) {
         int64_t lease = yr_fake_etcd_grant(scene.fleet->etcd, 30);
         yr_fake_etcd_put(scene.fleet->etcd, "/rpc/" SERVICE "/10.0.0.1:9", value, lease);
-        run_for(&scene, 10000);
+        yr_pair_run_for(&scene, 10000);
     }
     assert_true(yr_view_becomes(scene.view, "10.0.0.1:1 10.0.0.1:9 ", 1));
     assert_int_equal(scene.view->ups, 2);
     assert_int_equal(scene.view->changes, 0);
-    end(&scene);
+    yr_pair_free(&scene);
 }
 
 static void a_broken_value_hides_no_good_one(void **state)
 {
     (void)state;
-    stage scene = set();
+    yr_pair scene = yr_pair_new(1, 1);
     yr_fake_etcd_put(scene.fleet->etcd, "/rpc/" SERVICE "/10.0.0.1:8", "not json", 0);
     yr_fake_etcd_put(scene.fleet->etcd, "/rpc/" SERVICE "/config/deep:1", "{}", 0);
     yr_view *fresh = yr_process_follow(yr_fleet_start(scene.fleet, "fresh"), SERVICE);
     assert_true(yr_view_becomes(fresh, "10.0.0.1:1 ", SOON_MS));
     assert_string_equal(yr_view_list(scene.view), "10.0.0.1:1 ");
-    end(&scene);
+    yr_pair_free(&scene);
 }
 
 static void services_that_share_a_prefix_do_not_mix(void **state)
 {
     (void)state;
-    stage scene = set();
+    yr_pair scene = yr_pair_new(1, 1);
     yr_process_register(scene.provider, "com.acme.UserService:1.0.1", 2);
     yr_process_register(scene.provider, "com.acme.User:1.0", 3);
     yr_view *other = yr_process_follow(scene.consumer, "com.acme.UserService:1.0.1");
     assert_true(yr_view_becomes(other, "10.0.0.1:2 ", SOON_MS));
-    run_for(&scene, 1000);
+    yr_pair_run_for(&scene, 1000);
     assert_string_equal(yr_view_list(scene.view), "10.0.0.1:1 ");
-    end(&scene);
+    yr_pair_free(&scene);
 }
 
 static void events_that_the_server_lost_are_repaired_by_the_periodic_list(void **state)
 {
     (void)state;
-    stage scene = set();
+    yr_pair scene = yr_pair_new(1, 1);
     yr_fake_rule rule = {.method = "Events", .times = 0, .action = YR_FAKE_DROP_EVENTS};
     yr_fake_etcd_add_rule(scene.fleet->etcd, &rule);
     yr_process_register(scene.provider, SERVICE, 2);
-    run_for(&scene, 2000);
+    yr_pair_run_for(&scene, 2000);
     assert_string_equal(yr_view_list(scene.view), "10.0.0.1:1 ");
     yr_fake_etcd_clear_rules(scene.fleet->etcd);
     assert_true(
         yr_view_becomes(scene.view, "10.0.0.1:1 10.0.0.1:2 ", YR_FLEET_RECONCILE_MS * 12 / 10));
     assert_int_equal(scene.consumer->registry->core.counters.reconcile_repairs, 1);
-    end(&scene);
+    yr_pair_free(&scene);
 }
 
 static void a_lost_event_about_our_own_key_is_repaired_by_the_periodic_list(void **state)
 {
     (void)state;
-    stage scene = set();
-    run_for(&scene, 1000);
+    yr_pair scene = yr_pair_new(1, 1);
+    yr_pair_run_for(&scene, 1000);
     yr_fake_rule rule = {.method = "Events", .times = 0, .action = YR_FAKE_DROP_EVENTS};
     yr_fake_etcd_add_rule(scene.fleet->etcd, &rule);
-    yr_fake_etcd_delete(scene.fleet->etcd, key);
-    run_for(&scene, 2000);
+    yr_fake_etcd_delete(scene.fleet->etcd, yr_pair_key);
+    yr_pair_run_for(&scene, 2000);
     yr_fake_etcd_clear_rules(scene.fleet->etcd);
-    assert_null(yr_fake_etcd_get(scene.fleet->etcd, key));
-    run_for(&scene, YR_FLEET_RECONCILE_MS * 12 / 10);
-    assert_non_null(yr_fake_etcd_get(scene.fleet->etcd, key));
+    assert_null(yr_fake_etcd_get(scene.fleet->etcd, yr_pair_key));
+    yr_pair_run_for(&scene, YR_FLEET_RECONCILE_MS * 12 / 10);
+    assert_non_null(yr_fake_etcd_get(scene.fleet->etcd, yr_pair_key));
     assert_null(yr_fleet_settle(scene.fleet, SERVICE, YR_FLEET_RECONCILE_MS * 12 / 10));
-    end(&scene);
+    yr_pair_free(&scene);
 }
 
 int main(void)
