@@ -455,7 +455,7 @@ static void pages_that_had_to_be_small_grow_again(void **state)
     (void)state;
     enum { COUNT = 400, LISTS = 10, REQUESTS = 12 };
     enum { LIST_MS = YR_FLEET_RECONCILE_MS * 6 / 5 };
-    stage scene = set(1, 1);
+    yr_pair scene = yr_pair_new(1, 1);
     yr_fake_etcd *etcd = scene.fleet->etcd;
     for (int i = 0; i < COUNT; i++) {
         char name[128];
@@ -464,17 +464,17 @@ static void pages_that_had_to_be_small_grow_again(void **state)
     }
     yr_fake_rule rule = {.method = "Range", .action = YR_FAKE_HUGE_HEADERS, .number = 40000};
     yr_fake_etcd_add_rule(etcd, &rule);
-    run_for(&scene, LIST_MS);
+    yr_pair_run_for(&scene, LIST_MS);
     yr_fake_etcd_clear_rules(etcd);
-    run_for(&scene, LIST_MS);
+    yr_pair_run_for(&scene, LIST_MS);
     int64_t since_ms = now_of(&scene);
-    run_for(&scene, LIST_MS);
+    yr_pair_run_for(&scene, LIST_MS);
     assert_true(yr_fake_etcd_count_requests(etcd, "Range", since_ms) > COUNT / 4);
-    run_for(&scene, LISTS * LIST_MS);
+    yr_pair_run_for(&scene, LISTS * LIST_MS);
     since_ms = now_of(&scene);
-    run_for(&scene, LIST_MS);
+    yr_pair_run_for(&scene, LIST_MS);
     assert_in_range(yr_fake_etcd_count_requests(etcd, "Range", since_ms), 1, REQUESTS);
-    yr_fleet_free(scene.fleet);
+    yr_pair_free(&scene);
 }
 
 /* G111, G112: an old server, or a proxy in front of it, that knows nothing of progress. */
