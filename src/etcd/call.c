@@ -7,6 +7,7 @@
 #include "etcd/client.h"
 #include "etcd/encode.h"
 #include "etcd/methods.h"
+#include "etcd/range_reader.h"
 
 #include <stddef.h>
 
@@ -31,6 +32,13 @@ struct yr_etcd_call {
     unsigned renewals;  /* times that the token was refused */
     bool is_ending;
 
+    /* Of a range that is read as it comes; else NULL. */
+    yr_range_reader *reader;
+    yr_etcd_kvs_fn *on_kvs;
+    bool is_handing_out; /* on_kvs runs: who frees the call leaves that to whoever called it */
+    bool is_freed;       /* meanwhile */
+    bool is_spent;       /* keys were given: that cannot be taken back */
+
     /* The attempt under way. */
     yr_grpc_call *grpc;
     const yr_grpc_channel *channel;
@@ -51,6 +59,15 @@ void yr_call_list_init(yr_call_list *calls)
 
 /* ---- Ending ---- */
 
+static void call_forget(yr_etcd_call *call)
+{
+    if (call->reader != NULL) {
+        yr_range_reader_deinit(call->reader);
+        yr_free(call->reader);
+    }
+    yr_free(call);
+}
+
 static void call_free(yr_etcd_call *call)
 {
     yr_etcd *client = call->client;
@@ -65,7 +82,10 @@ static void call_free(yr_etcd_call *call)
     yr_buf_deinit(&call->message);
     yr_gather_deinit(&call->answer);
     yurpc_error_free(call->error);
-    yr_free(call);
+    call->is_freed = true;
+    if (!call->is_handing_out) {
+        call_forget(call);
+    }
 }
 
 /* Nothing more happens to the call by itself. */
@@ -202,6 +222,16 @@ static void call_retry(yr_etcd_call *call, bool is_at_once)
     yr_timer_start(client->io, &call->retry_timer, delay_ms);
 }
 
+static yurpc_status call_decode(const yr_etcd_call *call, yr_reply **ret_reply)
+{
+    if (call->reader != NULL) {
+        return yr_range_reader_finish(call->reader, ret_reply);
+    }
+    return call->answer.is_whole
+               ? call->method->decode(yr_gather_message(&call->answer), ret_reply)
+               : YURPC_PROTOCOL;
+}
+
 static void call_succeeded(yr_etcd_call *call)
 {
     yr_etcd *client = call->client;
@@ -209,9 +239,7 @@ static void call_succeeded(yr_etcd_call *call)
     bool is_detached = false;
     yurpc_status status = call->answer_status;
     if (status == YURPC_OK) {
-        status = call->answer.is_whole
-                     ? call->method->decode(yr_gather_message(&call->answer), &reply)
-                     : YURPC_PROTOCOL;
+        status = call_decode(call, &reply);
     }
     if (status != YURPC_OK) {
         call_fail_status(call, status);
@@ -261,6 +289,10 @@ static void call_retry_or_fail(yr_etcd_call *call, const yr_grpc_end *end,
     int code = end->is_remote ? end->code : -1;
     bool is_untouched = end->is_unprocessed || verdict.is_rejected;
     bool is_passing = verdict.remedy == YR_REMEDY_RETRY;
+    if (call->is_spent) {
+        call_fail(call, yr_error_new(verdict.status, code, "%s", end->message));
+        return;
+    }
     if (verdict.remedy == YR_REMEDY_LOG_IN && end->is_remote) {
         call_log_in_or_fail(call, end, verdict);
         return;
@@ -304,8 +336,27 @@ static void call_failed(yr_etcd_call *call, const yr_grpc_end *end)
 static void on_part(void *context, const yr_grpc_part *part)
 {
     yr_etcd_call *call = context;
-    if (call->answer_status == YURPC_OK) {
+    if (call->answer_status != YURPC_OK) {
+        return;
+    }
+    if (call->reader == NULL) {
         call->answer_status = yr_gather_add(&call->answer, part);
+        return;
+    }
+    call->is_handing_out = true;
+    call->answer_status = yr_range_reader_add(call->reader, part);
+    call->is_handing_out = false;
+    if (call->is_freed) {
+        call_forget(call);
+    }
+}
+
+static void on_kvs(void *context, const yurpc_etcd_kv *kvs, size_t count)
+{
+    yr_etcd_call *call = context;
+    if (!call->is_freed) {
+        call->is_spent = true;
+        call->on_kvs(call->context, kvs, count);
     }
 }
 
@@ -343,6 +394,10 @@ static yurpc_status call_send(yr_etcd_call *call)
                                               : yr_bytes(call->message.data, call->message.len),
                                .is_half_closed = true};
     yr_gather_deinit(&call->answer);
+    if (call->reader != NULL) {
+        yr_range_reader_deinit(call->reader);
+        yr_range_reader_init(call->reader, on_kvs, call);
+    }
     call->answer_status = YURPC_OK;
     call->generation = client->auth.generation;
     call->sent = client->history;
@@ -376,9 +431,14 @@ yurpc_status yr_call_begin(yr_etcd *client, yr_call_request *request, yurpc_etcd
         return YURPC_TOO_LARGE;
     }
     yr_etcd_call *call = yr_calloc(1, sizeof *call);
-    if (call == NULL) {
+    yr_range_reader *reader = request->on_kvs != NULL ? yr_calloc(1, sizeof *reader) : NULL;
+    if (call == NULL || (request->on_kvs != NULL && reader == NULL)) {
+        yr_free(call);
+        yr_free(reader);
         return YURPC_NO_MEMORY;
     }
+    call->reader = reader;
+    call->on_kvs = request->on_kvs;
     yr_list_init(&call->node);
     yr_timer_init(&call->deadline_timer, on_deadline, call);
     yr_timer_init(&call->retry_timer, on_retry, call);

@@ -41,7 +41,8 @@ typedef struct yr_call_request {
     yr_buf message; /* taken when the call begins */
     int64_t timeout_ms;
     bool is_idempotent;
-    int64_t granted_id; /* of a lease grant that may be repeated; see call.c */
+    int64_t granted_id;     /* of a lease grant that may be repeated; see call.c */
+    yr_etcd_kvs_fn *on_kvs; /* of a range that is read as it comes; else NULL */
 } yr_call_request;
 
 void yr_call_list_init(yr_call_list *calls);

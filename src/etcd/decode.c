@@ -258,11 +258,11 @@ yurpc_etcd_reply *yr_reply_detach(const yurpc_etcd_reply *reply)
     return &box->reply;
 }
 
-static yr_reply *reply_new(yurpc_bytes message)
+yr_reply *yr_reply_new(size_t size_max)
 {
     yr_reply *reply = yr_calloc(1, sizeof *reply);
     if (reply != NULL) {
-        yr_arena_init(&reply->arena, arena_max(message));
+        yr_arena_init(&reply->arena, size_max);
     }
     return reply;
 }
@@ -295,7 +295,7 @@ static yurpc_status reply_finish(yr_reply *reply, yurpc_status status, yr_reply 
 #define XX(name, descriptor, set)                                                             \
     yurpc_status name(yurpc_bytes message, yr_reply **ret_reply)                              \
     {                                                                                         \
-        yr_reply *reply = reply_new(message);                                                 \
+        yr_reply *reply = yr_reply_new(arena_max(message));                                   \
         if (reply == NULL) {                                                                  \
             return YURPC_NO_MEMORY;                                                           \
         }                                                                                     \

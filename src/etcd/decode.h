@@ -20,6 +20,9 @@ typedef struct yr_reply {
     yurpc_etcd_reply reply;
 } yr_reply;
 
+/* An empty one, whose arena may grow to @p size_max. NULL: no memory. */
+yr_reply *yr_reply_new(size_t size_max);
+
 /* NULL is allowed. */
 void yr_reply_free(yr_reply *reply);
 

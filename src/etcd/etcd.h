@@ -96,6 +96,18 @@ YURPC_NODISCARD yurpc_status yr_etcd_do(yr_etcd *client, const yurpc_etcd_op *op
                                         yurpc_etcd_reply_fn *fn, void *context,
                                         yr_etcd_call **ret_call);
 
+/* Keys of a range, in their order; borrowed. */
+typedef void yr_etcd_kvs_fn(void *context, const yurpc_etcd_kv *kvs, size_t count);
+
+/*
+ * A range whose keys are given to @p on_kvs as they come, and are not in the reply: what such a
+ * list costs does not depend on its length. They are true only if a reply follows: it may turn
+ * out to be another cluster's, or broken. Once some were given the call is not repeated.
+ */
+YURPC_NODISCARD yurpc_status yr_etcd_range(yr_etcd *client, const yurpc_etcd_op *range,
+                                           yr_etcd_kvs_fn *on_kvs, yurpc_etcd_reply_fn *fn,
+                                           void *context, yr_etcd_call **ret_call);
+
 YURPC_NODISCARD yurpc_status yr_etcd_txn(yr_etcd *client, const yurpc_etcd_txn_request *txn,
                                          yurpc_etcd_reply_fn *fn, void *context,
                                          yr_etcd_call **ret_call);

@@ -1,5 +1,6 @@
 #include "etcd/methods.h"
 
+#include "base/assert.h"
 #include "etcd/client.h"
 #include "etcd/encode.h"
 
@@ -162,6 +163,16 @@ yurpc_status yr_etcd_do(yr_etcd *client, const yurpc_etcd_op *op, yurpc_etcd_rep
 {
     yr_call_request request;
     yurpc_status status = yr_call_request_op(&request, op);
+    return begin(client, status, &request, (reply_receiver){fn, context, ret_call});
+}
+
+yurpc_status yr_etcd_range(yr_etcd *client, const yurpc_etcd_op *range, yr_etcd_kvs_fn *on_kvs,
+                           yurpc_etcd_reply_fn *fn, void *context, yr_etcd_call **ret_call)
+{
+    YR_ASSERT(range->kind == YURPC_ETCD_RANGE);
+    yr_call_request request;
+    yurpc_status status = yr_call_request_op(&request, range);
+    request.on_kvs = on_kvs;
     return begin(client, status, &request, (reply_receiver){fn, context, ret_call});
 }
 

@@ -10,7 +10,8 @@
 #include "drivers/etcd/key.h"
 
 enum {
-    FACTS_MAX = 128, /* reported at once */
+    FACTS_MAX = 128,               /* reported at once */
+    KEY_LEN_MAX = 2 * 1024 * 1024, /* more than etcd takes in one request */
     BACKOFF_BASE_MS = 100,
     BACKOFF_CAP_MS = 5000,
     SERIES_MS = 3 * BACKOFF_CAP_MS, /* failures that are farther apart are no series */
@@ -42,6 +43,9 @@ struct yr_follow {
     yr_etcd_watch *watch;  /* NULL: no watch */
     char *page_key;        /* where the next page begins; NULL: the first page */
     size_t page_key_len;
+    yr_buf page_last;     /* the last key of the page under way, as far as it has come */
+    size_t page_count;    /* keys of it */
+    bool has_begun_list;  /* part of the list under way was reported */
     int64_t page_len;     /* keys that the next one may have */
     int64_t page_len_max; /* because more were too large; twice as many with each list */
     int64_t page_asked_ms;
@@ -70,6 +74,7 @@ static void follow_free(yr_follow *follow)
     yr_free(follow->first);
     yr_free(follow->end);
     yr_free(follow->page_key);
+    yr_buf_deinit(&follow->page_last);
     yr_free(follow);
 }
 
@@ -259,42 +264,65 @@ static void list_ended(yr_follow *follow)
 }
 
 /* The next page begins right behind the last key of this one. */
-static bool set_page_key(yr_follow *follow, yurpc_bytes last)
+static bool set_page_key(yr_follow *follow)
 {
-    char *key = yr_memdup0(last.data, last.len); /* key + NUL is the next key */
+    const yr_buf *last = &follow->page_last;
+    char *key = yr_memdup0(last->data, last->len); /* key + NUL is the next key */
     if (key == NULL) {
         return false;
     }
     yr_free(follow->page_key);
     follow->page_key = key;
-    follow->page_key_len = last.len + 1;
+    follow->page_key_len = last->len + 1;
     return true;
 }
 
-static void report_page(yr_follow *follow, const yurpc_etcd_reply *reply)
+/* False: the follow was stopped. */
+static bool report_list(yr_follow *follow, const yr_fact *facts, size_t count, bool is_last)
 {
-    bool is_last_page = !reply->has_more || reply->kv_count == 0;
-    yr_fact facts[FACTS_MAX];
     yr_facts part = {.is_list = true,
-                     .is_first = follow->page_key == NULL,
+                     .is_first = !follow->has_begun_list,
+                     .is_last = is_last,
                      .revision = follow->revision,
-                     .facts = facts};
-    size_t i = 0;
-    do {
-        part.count = 0;
-        while (i < reply->kv_count && part.count < FACTS_MAX) {
-            part.count += fill_fact(follow, &reply->kvs[i], YR_FACT_PUT, &facts[part.count]);
-            i++;
+                     .facts = facts,
+                     .count = count};
+    follow->has_begun_list = true;
+    return report(follow, &part);
+}
+
+/* Some keys of the page under way. Whether they are true shows at its end, in on_page(). */
+static void on_page_kvs(void *context, const yurpc_etcd_kv *kvs, size_t count)
+{
+    yr_follow *follow = context;
+    yr_fact facts[FACTS_MAX];
+    const yurpc_bytes last = kvs[count - 1].key;
+    yr_buf_clear(&follow->page_last);
+    follow->page_count += count;
+    if (yr_buf_append(&follow->page_last, last.data, last.len) != YURPC_OK) {
+        yr_buf_clear(&follow->page_last); /* nothing can follow this page */
+    }
+    while (count > 0) {
+        size_t taken = 0;
+        size_t fact_count = 0;
+        for (; taken < count && taken < FACTS_MAX; taken++) {
+            fact_count += fill_fact(follow, &kvs[taken], YR_FACT_PUT, &facts[fact_count]);
         }
-        part.is_last = is_last_page && i == reply->kv_count;
-        if (!report(follow, &part)) {
+        kvs += taken;
+        count -= taken;
+        if (!report_list(follow, facts, fact_count, false)) {
             return;
         }
-        part.is_first = false;
-    } while (i < reply->kv_count);
+    }
+}
+
+static void end_page(yr_follow *follow, const yurpc_etcd_reply *reply)
+{
+    bool is_last_page = !reply->has_more || follow->page_count == 0;
     if (is_last_page) {
-        list_ended(follow);
-    } else if (set_page_key(follow, reply->kvs[reply->kv_count - 1].key)) {
+        if (report_list(follow, NULL, 0, true)) {
+            list_ended(follow);
+        }
+    } else if (follow->page_last.len > 0 && set_page_key(follow)) {
         list_page(follow);
     } else {
         list_later(follow);
@@ -307,7 +335,7 @@ static bool is_too_large(const yr_follow *follow, const yurpc_error *error)
     yurpc_status status = yurpc_error_status(error);
     bool is_ours = yurpc_error_remote_code(error) == -1; /* not etcd says so, but our limit */
     return is_ours && (status == YURPC_EXHAUSTED || status == YURPC_TOO_LARGE) &&
-           follow->page_len > 1;
+           follow->page_len > 1 && follow->page_count == 0;
 }
 
 /* How many keys to ask for next, after a page that came, or not. */
@@ -350,7 +378,7 @@ static void on_page(void *context, const yurpc_etcd_reply *reply, const yurpc_er
     if (follow->page_key == NULL) {
         follow->revision = reply->revision; /* all pages are read as things were then */
     }
-    report_page(follow, reply);
+    end_page(follow, reply);
 }
 
 static void list_page(yr_follow *follow)
@@ -376,8 +404,9 @@ static void list_page(yr_follow *follow)
         options.is_prefix = false;
         options.range_end = yr_bytes(end, follow->prefix_len);
     }
-    if (yr_etcd_do(follow->driver->client, &range, on_page, follow, &follow->listing) !=
-        YURPC_OK) {
+    follow->page_count = 0;
+    if (yr_etcd_range(follow->driver->client, &range, on_page_kvs, on_page, follow,
+                      &follow->listing) != YURPC_OK) {
         list_later(follow);
     }
 }
@@ -397,6 +426,7 @@ static void start_list(yr_follow *follow)
     }
     yr_free(follow->page_key);
     follow->page_key = NULL;
+    follow->has_begun_list = false;
     if (follow->page_len > PAGE_LEN_FIRST) {
         follow->page_len = PAGE_LEN_FIRST;
     }
@@ -450,6 +480,7 @@ yurpc_status yr_etcd_driver_follow(yr_driver *driver, const yr_scope *scope,
     follow->is_stale = true;
     follow->failed_at_ms = yr_io_now_ms(driver->io) - SERIES_MS - 1;
     yr_backoff_init(&follow->backoff, BACKOFF_BASE_MS, BACKOFF_CAP_MS);
+    yr_buf_init(&follow->page_last, KEY_LEN_MAX);
     yr_timer_init(&follow->retry, on_retry, follow);
     yr_timer_init(&follow->confirmation, on_unconfirmed, follow);
     yurpc_status status = set_range(follow, scope);
