@@ -127,10 +127,10 @@ YURPC_API const char *yurpc_registration_state_name(yurpc_registration_state sta
  *
  * Runs on the handle's callback thread, one at a time, and may take its time: nothing else
  * waits for it, but what happened meanwhile is told later, and of more than eight changes only
- * the first ones and the last. (In a host-driven handle it runs inside
- * yurpc_registry_step(), and must not block.) @p error says why when the state is LOST or
- * CONFLICT, or when an attempt to register failed (then the state is still REGISTERING); else
- * it is NULL. Borrowed.
+ * the first ones and the last; whatever takes longer than a second is named in the log. (In a
+ * host-driven handle it runs inside yurpc_registry_step(), and must not block.) @p error says
+ * why when the state is LOST or CONFLICT, or when an attempt to register failed (then the state
+ * is still REGISTERING); else it is NULL. Borrowed.
  */
 typedef void yurpc_registration_fn(void *context, yurpc_registration_state state,
                                    const yurpc_error *error);

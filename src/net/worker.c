@@ -2,6 +2,7 @@
 
 #include "base/assert.h"
 #include "base/mem.h"
+#include "net/loop.h"
 #include "net/post.h"
 #include "net/thread.h"
 
@@ -17,6 +18,8 @@ struct yr_worker {
     sem_t wake;
     atomic_uint posting; /* threads that may still touch this */
     yr_task end;         /* the last task */
+    const yr_task *_Atomic running;
+    _Atomic int64_t since_ms; /* of what is running */
     bool is_ending;
     bool is_joined; /* who joins it frees it */
 };
@@ -39,6 +42,14 @@ static void worker_free(yr_worker *worker)
     yr_free(worker);
 }
 
+static void run_task(yr_worker *worker, yr_task *task)
+{
+    atomic_store_explicit(&worker->since_ms, yr_loop_clock_ms(), memory_order_relaxed);
+    atomic_store_explicit(&worker->running, task, memory_order_release);
+    task->fn(task->context); /* after which the task may be gone */
+    atomic_store_explicit(&worker->running, NULL, memory_order_relaxed);
+}
+
 static void *run(void *context)
 {
     yr_worker *worker = context;
@@ -48,7 +59,7 @@ static void *run(void *context)
         }
         yr_task *task = NULL;
         while ((task = yr_post_take_first(&worker->posts)) != NULL) {
-            task->fn(task->context);
+            run_task(worker, task);
         }
     }
     if (!worker->is_joined) {
@@ -114,6 +125,16 @@ bool yr_worker_post(yr_worker *worker, yr_task *task)
 bool yr_worker_unpost(yr_worker *worker, yr_task *task)
 {
     return yr_post_remove(&worker->posts, task);
+}
+
+const yr_task *yr_worker_running(const yr_worker *worker, int64_t *ret_since_ms)
+{
+    const yr_task *task = atomic_load_explicit(&worker->running, memory_order_acquire);
+    if (task != NULL) {
+        /* Of a later task, when that has begun meanwhile: it then seems to be shorter. */
+        *ret_since_ms = atomic_load_explicit(&worker->since_ms, memory_order_relaxed);
+    }
+    return task;
 }
 
 bool yr_worker_is_current(const yr_worker *worker)

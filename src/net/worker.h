@@ -27,6 +27,12 @@ bool yr_worker_post(yr_worker *worker, yr_task *task);
 /* Take it back; false: it was not posted, or has begun. */
 bool yr_worker_unpost(yr_worker *worker, yr_task *task);
 
+/*
+ * What runs now, and since when by yr_loop_clock_ms(); NULL: nothing. Only to be compared: it
+ * may be over, and gone. Any thread.
+ */
+const yr_task *yr_worker_running(const yr_worker *worker, int64_t *ret_since_ms);
+
 /* Whether the caller runs inside a task of this worker. */
 bool yr_worker_is_current(const yr_worker *worker);
 

@@ -14,6 +14,8 @@ struct yr_executor {
     yr_task finish_task;
     yr_wait finished;
     atomic_bool is_muted;
+    void (*on_call)(void *context); /* the loop's; NULL: nobody watches */
+    void *watcher;
 };
 
 static void on_finish(void *context)
@@ -82,6 +84,25 @@ bool yr_executor_post(yr_executor *executor, yr_task *task)
 {
     return executor->worker != NULL ? yr_worker_post(executor->worker, task)
                                     : yr_io_post(executor->io, task);
+}
+
+bool yr_executor_call(yr_executor *executor, yr_task *task)
+{
+    if (executor->on_call != NULL) {
+        executor->on_call(executor->watcher);
+    }
+    return yr_executor_post(executor, task);
+}
+
+void yr_executor_watch(yr_executor *executor, void (*on_call)(void *context), void *context)
+{
+    executor->on_call = on_call;
+    executor->watcher = context;
+}
+
+const yr_task *yr_executor_running(const yr_executor *executor, int64_t *ret_since_ms)
+{
+    return yr_worker_running(executor->worker, ret_since_ms);
 }
 
 bool yr_executor_unpost(yr_executor *executor, yr_task *task)

@@ -34,6 +34,17 @@ bool yr_executor_is_muted(const yr_executor *executor);
 /* Run @p task once, in the order of posting. Any thread. False: it is posted already. */
 bool yr_executor_post(yr_executor *executor, yr_task *task);
 
+/*
+ * The same for a task that calls the user, after telling who watches. Loop only.
+ */
+bool yr_executor_call(yr_executor *executor, yr_task *task);
+
+/* Have @p on_call called at each yr_executor_call(); NULL: no more. Loop only. */
+void yr_executor_watch(yr_executor *executor, void (*on_call)(void *context), void *context);
+
+/* What runs on its thread (it has one), and since when: as yr_worker_running(). */
+const yr_task *yr_executor_running(const yr_executor *executor, int64_t *ret_since_ms);
+
 /* Take it back; false: it was not posted, or has begun. Any thread. */
 bool yr_executor_unpost(yr_executor *executor, yr_task *task);
 

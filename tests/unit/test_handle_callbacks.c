@@ -8,6 +8,7 @@
 #include <poll.h>
 #include <semaphore.h>
 #include <stdatomic.h>
+#include <string.h>
 
 enum { CLOSE_MS = 3000, SLACK_MS = 1500 };
 
@@ -172,6 +173,89 @@ static void leaving_from_the_callback_is_told_no_more(void **state)
     assert_int_equal(atomic_load(&self.calls), 1);
 }
 
+/* ---- Being slow is said ---- */
+
+typedef struct listener {
+    char wanted[160]; /* what a line has to begin with */
+    atomic_int lines;
+} listener;
+
+static void count_line(void *context, yurpc_log_level level, const char *component,
+                       const char *text)
+{
+    listener *self = context;
+    (void)component;
+    bool is_it =
+        level == YURPC_LOG_WARN && strncmp(text, self->wanted, strlen(self->wanted)) == 0;
+    atomic_fetch_add(&self->lines, is_it);
+}
+
+static yurpc_registry *open_listening(listener *self)
+{
+    yurpc_registry_config config = local_registry_config();
+    config.log = count_line;
+    config.log_context = self;
+    yurpc_registry *registry = NULL;
+    assert_ok(yurpc_registry_open(&config, &registry, NULL));
+    return registry;
+}
+
+static void a_slow_callback_of_a_registration_is_named_once_while_it_runs(void **state)
+{
+    (void)state;
+    static listener heard = {.wanted = "the callback of the registration of " SERVICE
+                                       ":1.0/10.0.0.5:1 has been running for "};
+    static callee self;
+    callee_init(&self, false, YURPC_REGISTERED, hang);
+    yurpc_registry_close(self.registry);
+    self.registry = open_listening(&heard);
+    (void)enlist(&self);
+    assert_int_equal(sem_wait(&self.entered), 0);
+    await_count(&heard.lines, 1);
+    poll(NULL, 0, 1200); /* it would be looked at once more */
+    assert_int_equal(atomic_load(&heard.lines), 1);
+    assert_int_equal(sem_post(&self.go_on), 0);
+    yurpc_registry_close(self.registry);
+}
+
+typedef struct watcher {
+    sem_t entered;
+    sem_t go_on;
+    atomic_int calls;
+} watcher;
+
+static void hang_once(void *context, const yurpc_event *event)
+{
+    watcher *self = context;
+    (void)event;
+    if (atomic_fetch_add(&self->calls, 1) == 0) {
+        assert_int_equal(sem_post(&self->entered), 0);
+        assert_int_equal(sem_wait(&self->go_on), 0);
+    }
+}
+
+static void a_slow_callback_of_a_watch_is_named_while_it_runs(void **state)
+{
+    (void)state;
+    static listener heard = {.wanted = "the callback of a watch of " SERVICE
+                                       ":1.0 has been running for "};
+    static watcher self;
+    assert_int_equal(sem_init(&self.entered, 0, 0), 0);
+    assert_int_equal(sem_init(&self.go_on, 0, 0), 0);
+    yurpc_registry *registry = open_listening(&heard);
+    yurpc_instance_spec spec = spec_of(1);
+    yurpc_registration *registration = NULL;
+    assert_ok(yurpc_registry_register(registry, &spec, NULL, &registration, NULL));
+    yurpc_service *service = NULL;
+    assert_ok(yurpc_registry_discover(registry, SERVICE, NULL, &service, NULL));
+    yurpc_watch *watch = NULL;
+    assert_ok(yurpc_service_watch(service, hang_once, &self, &watch));
+    assert_int_equal(sem_wait(&self.entered), 0);
+    await_count(&heard.lines, 1);
+    assert_int_equal(sem_post(&self.go_on), 0);
+    yurpc_registry_close(registry);
+}
+
 /* ---- The log ---- */
 
 typedef struct blocked_sink {
@@ -224,6 +308,8 @@ int main(void)
         cmocka_unit_test(unregistering_returns_when_its_last_state_was_told),
         cmocka_unit_test(closing_is_bounded_though_a_callback_hangs_which_is_then_the_last),
         cmocka_unit_test(leaving_from_the_callback_is_told_no_more),
+        cmocka_unit_test(a_slow_callback_of_a_registration_is_named_once_while_it_runs),
+        cmocka_unit_test(a_slow_callback_of_a_watch_is_named_while_it_runs),
         cmocka_unit_test(a_log_that_blocks_stops_nothing),
     };
     return cmocka_run_group_tests_name("handle callbacks", tests, local_registry_make,

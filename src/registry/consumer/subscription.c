@@ -173,7 +173,7 @@ static void on_published(void *context)
     yurpc_watch *watch = context;
     const yurpc_snapshot *now = yr_snapshot_ref(yr_snapshot_cell_current(watch->cell));
     yr_snapshot_unref(atomic_exchange(&watch->next, now));
-    if (!yr_executor_post(watch->executor, &watch->deliver_task)) {
+    if (!yr_executor_call(watch->executor, &watch->deliver_task)) {
         return; /* what is posted already will see this snapshot, too */
     }
 }

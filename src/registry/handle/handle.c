@@ -95,6 +95,9 @@ static void on_executor(void *context)
     if (handle->executor == NULL) {
         wanted->status = yr_executor_new(yr_loop_io(handle->loop), !handle->is_host_driven,
                                          &handle->executor);
+        if (wanted->status == YURPC_OK && !handle->is_host_driven) {
+            yr_overtime_begin(&handle->overtime, handle);
+        }
     }
     wanted->executor = handle->executor;
 }
@@ -212,6 +215,7 @@ yurpc_status yurpc_registry_open(const yurpc_registry_config *config,
 static void on_closed(void *context)
 {
     yurpc_registry *handle = context;
+    yr_overtime_end(&handle->overtime);
     yr_wait *closed = handle->closed;
     if (closed != NULL) {
         yr_wait_signal(closed); /* who waits frees the rest */

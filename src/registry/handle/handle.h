@@ -10,6 +10,7 @@
 #include "net/loop.h"
 #include "registry/executor.h"
 #include "registry/handle/log_relay.h"
+#include "registry/handle/overtime.h"
 #include "registry/handle/registry.h"
 
 struct yurpc_registry {
@@ -18,6 +19,7 @@ struct yurpc_registry {
     yr_loop *loop;
     yr_registry *core;
     yr_executor *executor;   /* the loop's; NULL until the first callback is wanted */
+    yr_overtime overtime;    /* the loop's: looks after the executor */
     yr_log_relay *log_relay; /* NULL: no log, or the host's own step writes it */
     yr_list services;        /* the loop's: what users hold */
     int64_t timeout_ms;

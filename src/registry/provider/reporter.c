@@ -108,12 +108,9 @@ yurpc_status yr_reporter_new(yr_executor *executor, yurpc_registration_fn *fn, v
     return YURPC_OK;
 }
 
-static void post(yr_reporter *reporter, yr_task *task)
+bool yr_reporter_is_told_by(const yr_reporter *reporter, const yr_task *task)
 {
-    yr_reporter_ref(reporter);
-    if (!yr_executor_post(reporter->executor, task)) {
-        yr_reporter_unref(reporter); /* it waits to be run already, and has its reference */
-    }
+    return task == &reporter->tell_task;
 }
 
 void yr_reporter_report(void *context, yurpc_registration_state state, const yurpc_error *error)
@@ -131,14 +128,19 @@ void yr_reporter_report(void *context, yurpc_registration_state state, const yur
     }
     these->items[these->count++] = (report){state, error == NULL ? NULL : yr_error_copy(error)};
     atomic_store(&reporter->next, these);
-    post(reporter, &reporter->tell_task);
+    yr_reporter_ref(reporter);
+    if (!yr_executor_call(reporter->executor, &reporter->tell_task)) {
+        yr_reporter_unref(reporter); /* it waits to be run already, and has its reference */
+    }
 }
 
 bool yr_reporter_finish(yr_reporter *reporter, int64_t timeout_ms)
 {
     bool is_told = false;
     if (!yr_executor_is_current(reporter->executor)) {
-        post(reporter, &reporter->told_task);
+        yr_reporter_ref(reporter);
+        bool is_posted = yr_executor_post(reporter->executor, &reporter->told_task);
+        YR_ASSERT(is_posted);
         is_told = yr_wait_block_for(&reporter->told, timeout_ms);
     }
     atomic_store(&reporter->is_muted, !is_told);

@@ -30,6 +30,9 @@ void yr_reporter_unref(yr_reporter *reporter); /* NULL is allowed */
 void yr_reporter_report(void *reporter, yurpc_registration_state state,
                         const yurpc_error *error);
 
+/* Whether @p task, which may be gone, is the one that tells. Any thread. */
+bool yr_reporter_is_told_by(const yr_reporter *reporter, const yr_task *task);
+
 /*
  * Wait until all that was reported so far has been told, at most @p timeout_ms: whether it was.
  * Otherwise nothing more is told. On the executor's own thread it does not wait. Never on the
