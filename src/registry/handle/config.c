@@ -3,6 +3,7 @@
 #include "base/bytes.h"
 #include "base/error.h"
 #include "base/mem.h"
+#include "base/misspelling.h"
 #include "base/properties.h"
 #include "base/utf8.h"
 #include "registry/handle/driver_table.h"
@@ -24,8 +25,6 @@
 enum {
     TEXT_LEN_MAX = 4096,
     LABEL_LEN_MAX = 300,
-    NAME_LEN_MAX = 64, /* of keys that are compared with the known ones */
-    DISTANCE_MAX = 3,  /* edits between a misspelt key and the one that was meant */
     WARNINGS_MAX = 20, /* about one file */
     DIGITS_MAX = 18,   /* of a number that surely fits in 63 bits */
 };
@@ -156,49 +155,18 @@ static yurpc_bytes name_in_key(const char *key)
     return is_quoted ? yr_bytes(name + 2, len - 4) : yr_bytes(name + 1, len - 2);
 }
 
-static size_t min3(size_t a, size_t b, size_t c)
-{
-    size_t least = a < b ? a : b;
-    return least < c ? least : c;
-}
-
-/* Levenshtein distance, letters of either case being the same. */
-static size_t edit_distance(yurpc_bytes name, const char *known)
-{
-    size_t known_len = strlen(known);
-    size_t row[NAME_LEN_MAX + 1];
-    if (name.len > NAME_LEN_MAX || known_len > NAME_LEN_MAX) {
-        return SIZE_MAX;
-    }
-    for (size_t k = 0; k <= known_len; k++) {
-        row[k] = k;
-    }
-    for (size_t i = 1; i <= name.len; i++) {
-        size_t diagonal = row[0];
-        row[0] = i;
-        for (size_t k = 1; k <= known_len; k++) {
-            size_t above = row[k];
-            bool is_same = strncasecmp((const char *)name.data + i - 1, known + k - 1, 1) == 0;
-            row[k] = min3(above + 1, row[k - 1] + 1, diagonal + (is_same ? 0 : 1));
-            diagonal = above;
-        }
-    }
-    return row[known_len];
-}
-
 static void warn_of_key(const config_loader *loader, yr_property property, yurpc_bytes name)
 {
-    const setting_rule *nearest = &rules[0];
-    size_t nearest_distance = SIZE_MAX;
+    const setting_rule *nearest = NULL;
+    size_t least = SIZE_MAX;
     for (size_t i = 0; i < SETTING_COUNT; i++) {
-        size_t distance = edit_distance(name, rules[i].key);
-        if (distance < nearest_distance) {
-            nearest_distance = distance;
+        size_t edits = yr_misspelling(name, rules[i].key);
+        if (edits < least) {
+            least = edits;
             nearest = &rules[i];
         }
     }
-    /* Of a short name more than half would be another word. */
-    if (nearest_distance <= DISTANCE_MAX && nearest_distance <= name.len / 2) {
+    if (nearest != NULL) {
         yr_log_write(&loader->log, YURPC_LOG_WARN, "config",
                      "%s:%u: there is no key %.100s; did you mean " PREFIX ".%s?", loader->file,
                      property.line, property.key, nearest->key);
