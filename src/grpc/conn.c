@@ -4,14 +4,11 @@
 #include "base/bytes.h"
 #include "base/error.h"
 #include "base/mem.h"
-#include "base/text.h"
 #include "grpc/core.h"
-#include "grpc/text.h"
 
 enum {
     OUT_MAX = YR_GRPC_OUTPUT_STEP * 2, /* kept here while the peer does not read */
     FOREIGN_WAIT_MS = 200,             /* for the rest of what a peer that is not HTTP/2 says */
-    FRAME_HEADER_LEN = 9,
     LATE_MS = 1000, /* a tick this late says more about us than about the peer */
 };
 
@@ -299,54 +296,11 @@ static void conn_leave(yr_grpc_conn *conn)
     conn->is_inside = false;
 }
 
-/* The peer does not speak HTTP/2: say what it said instead. */
+/* The peer does not speak HTTP/2. */
 static void conn_break_foreign(yr_grpc_conn *conn)
 {
-    const char *greeting = conn->greeting;
-    size_t len = conn->greeting_len;
-    if (len == 0) {
-        yr_grpc_conn_break(
-            conn,
-            yr_error_new(YURPC_PROTOCOL, -1,
-                         "the server at %s closed the connection without a word: "
-                         "is it etcd's client port%s?",
-                         conn->authority, conn->is_tls ? "" : ", and does it want https://"));
-        return;
-    }
-    bool is_tls = len >= 2 && (greeting[0] == 0x15 || greeting[0] == 0x16) && greeting[1] == 3;
-    const char *end = memchr(greeting, '\n', len);
-    len = end != NULL ? (size_t)(end - greeting) : len;
-    len -= len > 0 && greeting[len - 1] == '\r' ? 1 : 0;
-    char text[YR_GRPC_GREETING_MAX + 1];
-    (void)yr_text_copy(yr_bytes(greeting, len), text, sizeof text);
-    yr_grpc_conn_break(
-        conn, is_tls
-                  ? yr_error_new(YURPC_PROTOCOL, -1,
-                                 "the server at %s speaks TLS: use https://", conn->authority)
-                  : yr_error_new(YURPC_PROTOCOL, -1,
-                                 "the server at %s does not speak HTTP/2 (it said \"%s\"): is "
-                                 "it etcd's client port?",
-                                 conn->authority, text));
-}
-
-/* Whether byte @p at of the connection may be part of a SETTINGS frame's header. */
-static bool is_settings_byte(size_t at, uint8_t byte)
-{
-    switch (at) {
-    case 0: /* length, high byte */
-    case 6: /* stream id */
-    case 7:
-    case 8:
-        return byte == 0;
-    case 3:
-        return byte == NGHTTP2_SETTINGS;
-    case 4: /* flags: no ACK */
-        return (byte & NGHTTP2_FLAG_ACK) == 0;
-    case 5:
-        return (byte & 0x7fU) == 0;
-    default:
-        return true;
-    }
+    yr_grpc_conn_break(conn,
+                       yr_grpc_greeting_error(&conn->greeting, conn->authority, conn->is_tls));
 }
 
 /*
@@ -355,31 +309,21 @@ static bool is_settings_byte(size_t at, uint8_t byte)
  */
 static bool conn_check_greeting(yr_grpc_conn *conn, yurpc_bytes bytes)
 {
-    const uint8_t *in = bytes.data;
-    bool has_line = false;
-    for (size_t i = 0; i < bytes.len && conn->greeting_len < YR_GRPC_GREETING_MAX; i++) {
-        size_t at = conn->greeting_len++;
-        conn->greeting[at] = (char)in[i];
-        has_line = has_line || in[i] == '\n';
-        if (at < FRAME_HEADER_LEN && conn->foreign_at_ms < 0 && !is_settings_byte(at, in[i])) {
-            conn->foreign_at_ms = conn->now_ms;
-        }
+    yr_grpc_greeting_hear(&conn->greeting, bytes);
+    if (conn->greeting.is_foreign && conn->foreign_at_ms < 0) {
+        conn->foreign_at_ms = conn->now_ms;
     }
-    if (conn->foreign_at_ms < 0) {
-        conn->is_http2 = conn->greeting_len >= FRAME_HEADER_LEN;
-        return true;
-    }
-    if (has_line || conn->greeting_len == YR_GRPC_GREETING_MAX) {
+    if (conn->greeting.is_whole) {
         conn_break_foreign(conn);
     }
-    return false;
+    return !conn->greeting.is_foreign;
 }
 
 void yr_grpc_conn_feed(yr_grpc_conn *conn, yurpc_bytes bytes, int64_t now_ms)
 {
     conn_enter(conn, now_ms);
     bool is_fit = conn->state != YR_GRPC_CONN_DEAD &&
-                  (conn->is_http2 || conn_check_greeting(conn, bytes));
+                  (conn->greeting.is_http2 || conn_check_greeting(conn, bytes));
     if (is_fit && bytes.len > 0) {
         conn->silent_since_ms = conn->now_ms;
         conn->ping_at_ms = -1;
@@ -398,7 +342,7 @@ void yr_grpc_conn_feed(yr_grpc_conn *conn, yurpc_bytes bytes, int64_t now_ms)
 void yr_grpc_conn_fail(yr_grpc_conn *conn, const yurpc_error *error)
 {
     conn_enter(conn, conn->now_ms);
-    bool is_silent = conn->state == YR_GRPC_CONN_OPENING && conn->greeting_len == 0;
+    bool is_silent = conn->state == YR_GRPC_CONN_OPENING && conn->greeting.len == 0;
     if (conn->state == YR_GRPC_CONN_DEAD) {
         /* the calls end for the reason that was first */
     } else if (conn->foreign_at_ms >= 0 || (is_silent && error == NULL)) {

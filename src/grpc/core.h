@@ -13,14 +13,11 @@
 #include "base/list.h"
 #include "grpc/conn.h"
 #include "grpc/deframer.h"
+#include "grpc/greeting.h"
 #include "grpc/head.h"
 #include "grpc/headers.h"
 
 #include <nghttp2/nghttp2.h>
-
-enum {
-    YR_GRPC_GREETING_MAX = 32, /* first bytes of the peer that are kept */
-};
 
 struct yr_grpc_call {
     yr_grpc_conn *conn;
@@ -68,10 +65,8 @@ struct yr_grpc_conn {
     int64_t silent_since_ms; /* nothing came, while a stream was open */
     int64_t ping_at_ms;      /* when the unanswered PING was sent; -1: none */
 
-    char greeting[YR_GRPC_GREETING_MAX]; /* the peer's first bytes */
-    size_t greeting_len;
-    bool is_http2;         /* they begin a SETTINGS frame */
-    int64_t foreign_at_ms; /* when it showed that they do not; -1: not */
+    yr_grpc_greeting greeting;
+    int64_t foreign_at_ms; /* when it showed that the peer does not speak HTTP/2; -1: not */
 
     int64_t idle_since_ms; /* start of the second in which idle frames are counted */
     uint32_t idle_frames;
