@@ -7,6 +7,7 @@
  */
 #include "drivers/local/lease.h"
 #include "drivers/local/process.h"
+#include "drivers/local/statement.h"
 #include "fuzz.h"
 #include "fuzz_folder.h"
 

@@ -3,6 +3,7 @@
 #include "drivers/local/lock.h"
 #include "drivers/local/process.h"
 #include "drivers/local/record.h"
+#include "drivers/local/statement.h"
 #include "scratch.h"
 #include "yr_test.h"
 

@@ -2,6 +2,7 @@
 #include "base/error.h"
 #include "base/mem.h"
 #include "drivers/local/local.h"
+#include "drivers/local/statement.h"
 
 #include <stdlib.h>
 

@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "drivers/local/lock.h"
 #include "drivers/local/seal.h"
+#include "drivers/local/statement.h"
 
 /* The longest that looking who is dead waits for a writer: it can do without. */
 enum { REAP_WAIT_MS = 200 };

@@ -3,6 +3,7 @@
 #include "base/bytes.h"
 #include "base/error.h"
 #include "drivers/local/seal.h"
+#include "drivers/local/statement.h"
 #include "registry/instance.h"
 
 static const yurpc_bytes root = {"/rpc/", 5};
