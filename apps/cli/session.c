@@ -75,12 +75,12 @@ static void print_log(void *context, yurpc_log_level level, const char *componen
 }
 
 /* What nobody asked to hear, but has to: that somebody else may be listening, or was at the
- * lists on disk. */
+ * lists on disk; and why what is to be registered is not. */
 static void print_danger(void *context, yurpc_log_level level, const char *component,
                          const char *text)
 {
     bool is_set_aside = strcmp(component, "cache") == 0 && level == YURPC_LOG_ERROR;
-    if (is_set_aside || strcmp(component, "tls") == 0) {
+    if (is_set_aside || strcmp(component, "tls") == 0 || strcmp(component, "provider") == 0) {
         print_log(context, level, component, text);
     }
 }

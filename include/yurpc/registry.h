@@ -130,7 +130,7 @@ YURPC_API const char *yurpc_registration_state_name(yurpc_registration_state sta
  * the first ones and the last; whatever takes longer than a second is named in the log. (In a
  * host-driven handle it runs inside yurpc_registry_step(), and must not block.) @p error says
  * why when the state is LOST or CONFLICT, or when an attempt to register failed (then the state
- * is still REGISTERING); else it is NULL. Borrowed.
+ * is still REGISTERING; told at most once a minute); else it is NULL. Borrowed.
  */
 typedef void yurpc_registration_fn(void *context, yurpc_registration_state state,
                                    const yurpc_error *error);

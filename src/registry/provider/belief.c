@@ -22,7 +22,8 @@ static void write_failed(yr_provider *provider, yr_claim *claim, yurpc_status st
     if (registration == NULL) {
         return;
     }
-    yr_registration_set_state(registration, yurpc_registration_get_state(registration), error);
+    yr_provider_complain(provider, error);
+    yr_registration_attempt_failed(registration, error);
     if (registration->enrolment != NULL) {
         yr_enrolment_failed(registration->enrolment, status, error);
     }

@@ -246,6 +246,37 @@ void yr_provider_leave(yr_provider *provider, yurpc_registration *registration,
     yr_provider_touch(provider, claim);
 }
 
+/* ---- What fails for long ---- */
+
+void yr_provider_complain(yr_provider *provider, const yurpc_error *error)
+{
+    yr_core *core = provider->core;
+    int64_t now_ms = yr_io_now_ms(core->io);
+    bool is_silent =
+        provider->has_complained && now_ms - provider->complained_ms < YR_TROUBLE_PAUSE_MS;
+    /* Who waits is answered; and that there is no connection was said. */
+    if (is_silent || !yr_list_is_empty(&provider->enrolments) || core->last_error != NULL) {
+        return;
+    }
+    provider->has_complained = true;
+    provider->complained_ms = now_ms;
+    yr_log_write(&core->log, YURPC_LOG_WARN, "provider", "%u of %u are not registered: %s",
+                 core->counters.registrations - core->counters.registered,
+                 core->counters.registrations, yurpc_error_text(error));
+}
+
+/* No session, and it is not that there is no connection: nobody was told of that yet. */
+static void session_failed(yr_provider *provider, const yurpc_error *error)
+{
+    yr_provider_complain(provider, error);
+    yr_list *link = provider->registrations.next;
+    while (link != &provider->registrations && provider->core->last_error == NULL) {
+        yurpc_registration *one = YR_CONTAINER_OF(link, yurpc_registration, link);
+        link = link->next; /* a host's callback may free this one */
+        yr_registration_attempt_failed(one, error);
+    }
+}
+
 /* ---- The session ---- */
 
 static void look_at_all(yr_provider *provider)
@@ -269,6 +300,7 @@ static void on_session(void *context, const yr_session *session, const yurpc_err
     }
     provider->not_before_ms =
         yr_io_now_ms(core->io) + yr_backoff_next_ms(&provider->backoff, yr_io_random(core->io));
+    session_failed(provider, error);
     yr_enrolments_failed(provider, yurpc_error_status(error), error);
     look_at_all(provider);
 }

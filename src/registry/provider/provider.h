@@ -34,6 +34,8 @@ typedef struct yr_provider {
     size_t withdrawing; /* withdrawals under way */
     yr_backoff backoff; /* of the session and of writes that failed for all */
     int64_t not_before_ms;
+    bool has_complained; /* in the log, at … */
+    int64_t complained_ms;
     int64_t vain_ms; /* a call waited for so long in vain since the registry was last heard */
     yr_task reconcile_task;
     yr_timer retry_timer;
@@ -92,6 +94,9 @@ void yr_provider_claim_done(yr_provider *provider, yr_claim *claim);
 /* An operation of the driver has ended with @p status; a call has waited for @p ms in vain. */
 void yr_provider_heard(yr_provider *provider, yurpc_status status);
 void yr_provider_waited_in_vain(yr_provider *provider, int64_t ms);
+
+/* Say in the log why what is wanted is not registered, unless it was said a moment ago. */
+void yr_provider_complain(yr_provider *provider, const yurpc_error *error);
 
 /* Unless there is one, or one is being opened. */
 void yr_provider_open_session(yr_provider *provider);

@@ -72,9 +72,24 @@ void yr_registration_set_state(yurpc_registration *registration, yurpc_registrat
     if (before != (int)state && before == YURPC_REGISTERED) {
         atomic_fetch_sub_explicit(&counters->registered, 1, memory_order_relaxed);
     }
-    if (registration->on_state != NULL && (before != (int)state || error != NULL)) {
+    registration->has_told_failure &= before == (int)state;
+    if (registration->on_state != NULL && before != (int)state) {
         registration->on_state(registration->context, state, error);
     }
+}
+
+void yr_registration_attempt_failed(yurpc_registration *registration, const yurpc_error *error)
+{
+    int64_t now_ms = yr_io_now_ms(registration->core->io);
+    bool is_silent = registration->has_told_failure &&
+                     now_ms - registration->told_failure_ms < YR_TROUBLE_PAUSE_MS;
+    yurpc_registration_state state = yurpc_registration_get_state(registration);
+    if (registration->on_state == NULL || state != YURPC_REGISTERING || is_silent) {
+        return;
+    }
+    registration->has_told_failure = true;
+    registration->told_failure_ms = now_ms;
+    registration->on_state(registration->context, state, error);
 }
 
 yurpc_registration_state yurpc_registration_get_state(const yurpc_registration *registration)

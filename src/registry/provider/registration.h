@@ -23,6 +23,8 @@ struct yurpc_registration {
     _Atomic int state;
     yurpc_registration_fn *on_state; /* called on the loop */
     void *context;
+    bool has_told_failure; /* since it is registering, at … */
+    int64_t told_failure_ms;
     yr_reporter *reporter; /* what on_state is, for a user's callback elsewhere; or NULL */
     yr_list link;          /* in the provider's registrations */
     struct yr_enrolment *enrolment; /* who waits for the first success; NULL: nobody */
@@ -49,8 +51,13 @@ YURPC_NODISCARD yurpc_status yr_registration_report_on(yurpc_registration *regis
 /* Frees its claim too, if it still has one. NULL is allowed. */
 void yr_registration_free(yurpc_registration *registration);
 
-/* Change the state, count, and tell. @p error is reported when the state is the same, too. */
+/* Change the state, count, and tell what has changed, and why. */
 void yr_registration_set_state(yurpc_registration *registration, yurpc_registration_state state,
                                const yurpc_error *error);
+
+enum { YR_TROUBLE_PAUSE_MS = 60000 }; /* between two words about a trouble that lasts */
+
+/* An attempt failed: tell, while it is still registering, as often as the pause allows. */
+void yr_registration_attempt_failed(yurpc_registration *registration, const yurpc_error *error);
 
 #endif /* YR_REGISTRY_REGISTRATION_H */
