@@ -321,6 +321,17 @@ static void poll_until(yr_loop *loop, const bool *is_so)
     assert_true(*is_so);
 }
 
+/* On a loop that the test drives: an open connection, and the listener that it came by. */
+static yr_listener *connect_ends(yr_loop *loop, net_end *client, net_end *server)
+{
+    yr_io *io = yr_loop_io(loop);
+    yr_listener *listener = NULL;
+    assert_ok(yr_io_listen(io, "127.0.0.1", 0, net_end_accept, server, &listener));
+    assert_ok(net_end_connect(client, io, "127.0.0.1", yr_listener_port(listener), 5000));
+    poll_until(loop, &client->is_open);
+    return listener;
+}
+
 static void a_host_sees_timers(void **state)
 {
     (void)state;
@@ -382,13 +393,9 @@ static void a_host_sees_connections_and_what_it_wrote_between_steps(void **state
 {
     (void)state;
     yr_loop *loop = new_loop(false);
-    yr_io *io = yr_loop_io(loop);
     net_end client = {.stream = NULL};
     net_end server = {.is_echoing = true};
-    yr_listener *listener = NULL;
-    assert_ok(yr_io_listen(io, "127.0.0.1", 0, net_end_accept, &server, &listener));
-    assert_ok(net_end_connect(&client, io, "127.0.0.1", yr_listener_port(listener), 5000));
-    poll_until(loop, &client.is_open);
+    yr_listener *listener = connect_ends(loop, &client, &server);
     for (int i = 0; i < 10 && yr_loop_timeout_ms(loop) == 0; i++) {
         yr_loop_step(loop);
     }
@@ -512,13 +519,9 @@ static void a_forked_child_does_not_disturb_the_parents_connections(void **state
 {
     (void)state;
     yr_loop *loop = new_loop(false);
-    yr_io *io = yr_loop_io(loop);
     net_end client = {.stream = NULL};
     net_end server = {.is_echoing = true};
-    yr_listener *listener = NULL;
-    assert_ok(yr_io_listen(io, "127.0.0.1", 0, net_end_accept, &server, &listener));
-    assert_ok(net_end_connect(&client, io, "127.0.0.1", yr_listener_port(listener), 5000));
-    poll_until(loop, &client.is_open);
+    yr_listener *listener = connect_ends(loop, &client, &server);
 
     /* A child that lives on holds the same sockets. */
     int pipe_fds[2];
