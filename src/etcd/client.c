@@ -158,6 +158,12 @@ static void on_channel_closed(void *context, const yr_grpc_channel *channel)
     yr_duplex_on_closed(&client->hub.stream, channel);
 }
 
+static int64_t patience_ms(void *context)
+{
+    const yr_etcd *client = context;
+    return yr_keeper_patience_ms(&client->keeper);
+}
+
 /* ---- The user ---- */
 
 static void on_ready(void *context)
@@ -233,7 +239,8 @@ yurpc_status yr_etcd_new(yr_io *io, const yr_etcd_options *options,
                          const yr_etcd_events *events, void *context, yr_etcd **ret_client,
                          yurpc_error **ret_error)
 {
-    static const yr_link_events link_events = {on_replaced, on_up, on_down, on_channel_closed};
+    static const yr_link_events link_events = {on_replaced, on_up, on_down, on_channel_closed,
+                                               patience_ms};
     static const yr_auth_events auth_events = {on_ready, on_refused};
     yr_etcd *client = yr_calloc(1, sizeof *client);
     if (client == NULL) {

@@ -273,6 +273,20 @@ void yr_keeper_init(yr_keeper *keeper, yr_etcd *client)
     keeper->stream.needs_token = false; /* so a lease outlives a user who is refused */
 }
 
+int64_t yr_keeper_patience_ms(const yr_keeper *keeper)
+{
+    int64_t least_ms = INT64_MAX;
+    for (yr_list *node = keeper->keepalives.next; node != &keeper->keepalives;
+         node = node->next) {
+        const yr_etcd_keepalive *keepalive = YR_CONTAINER_OF(node, yr_etcd_keepalive, node);
+        int64_t sixth_ms = keepalive->ttl_s * 1000 / 6;
+        int64_t ms = keepalive->deadline_ms - now_ms(keeper) - sixth_ms;
+        ms = ms > sixth_ms ? ms : sixth_ms;
+        least_ms = ms < least_ms ? ms : least_ms;
+    }
+    return least_ms;
+}
+
 void yr_keeper_deinit(yr_keeper *keeper)
 {
     while (!yr_list_is_empty(&keeper->keepalives)) {

@@ -24,6 +24,13 @@ typedef struct yr_keeper {
 
 void yr_keeper_init(yr_keeper *keeper, yr_etcd *client);
 
+/*
+ * How long the leases can do without a connection: a sixth of the TTL is left then, for
+ * connecting and renewing. But at least as long, so that nobody hurries at last. INT64_MAX:
+ * there is no lease.
+ */
+int64_t yr_keeper_patience_ms(const yr_keeper *keeper);
+
 /* Stops all; silent. */
 void yr_keeper_deinit(yr_keeper *keeper);
 

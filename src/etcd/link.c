@@ -48,8 +48,17 @@ static void connect_after(yr_link *link, int64_t delay_ms)
     yr_timer_start(link->options.io, &link->connect_timer, delay_ms);
 }
 
+/* @p most_ms, unless a lease needs us sooner. */
+static int64_t longest_ms(const yr_link *link, int64_t most_ms)
+{
+    int64_t patience_ms = link->events.patience_ms(link->context);
+    return patience_ms < most_ms ? patience_ms : most_ms;
+}
+
 static int64_t pause_ms(yr_link *link)
 {
+    int64_t most_ms = longest_ms(link, YR_LINK_BACKOFF_MAX_MS);
+    link->backoff.cap_ms = most_ms > YR_LINK_BACKOFF_MS ? most_ms : YR_LINK_BACKOFF_MS;
     return yr_backoff_next_ms(&link->backoff, yr_io_random(link->options.io));
 }
 
@@ -79,8 +88,9 @@ static void attempt_failed(yr_link *link, yurpc_error *error)
     if (link->failures < link->endpoints.count) {
         /* The first round is quick, later ones shall not hammer a cluster that is down. */
         bool is_first_round = link->backoff.failures == 0;
+        uint64_t most_ms = (uint64_t)longest_ms(link, YR_LINK_SPACING_MS);
         uint64_t random = yr_io_random(link->options.io);
-        connect_after(link, is_first_round ? 0 : (int64_t)(random % YR_LINK_SPACING_MS));
+        connect_after(link, is_first_round ? 0 : (int64_t)(random % (most_ms + 1)));
     } else {
         link->failures = 0;
         connect_after(link, pause_ms(link));
@@ -114,8 +124,9 @@ static void slot_failed(yr_link_slot *slot, const yurpc_error *cause)
  * would all come back at the same moment. */
 static int64_t spread_ms(const yr_link *link)
 {
+    uint64_t most_ms = (uint64_t)longest_ms(link, YR_LINK_SPREAD_MS);
     uint64_t random = yr_io_random(link->options.io);
-    return link->endpoints.count > 1 ? 0 : (int64_t)(random % (YR_LINK_SPREAD_MS + 1));
+    return link->endpoints.count > 1 ? 0 : (int64_t)(random % (most_ms + 1));
 }
 
 /* The current channel is no longer for new calls. How soon to look for another? */
@@ -234,7 +245,7 @@ static void slot_answered(yr_link_slot *slot, const char *version)
         return;
     }
     slot->is_answered = true;
-    connect_after(link, waited_ms % YR_LINK_ECHO_MAX_MS);
+    connect_after(link, waited_ms % (longest_ms(link, YR_LINK_ECHO_MAX_MS) + 1));
 }
 
 /* Whether all endpoints have for a while belonged to the cluster of @p header. */

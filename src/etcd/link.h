@@ -9,6 +9,9 @@
  * same one within YR_LINK_SPREAD_MS. After an outage a channel whose first answer took long is
  * up only after as long again, because everybody got that answer at the same moment.
  *
+ * No wait is longer than the patience of the leases that live (keeper.h): an interruption of a
+ * third of their TTL must not cost them. Who has lost his lease waits as others do.
+ *
  * Another cluster than the one first met is refused, so that two are never mixed. But when
  * every endpoint belongs to one and the same other cluster, for a while, then ours was
  * replaced.
@@ -26,7 +29,7 @@ enum {
     YR_LINK_BACKOFF_MS = 100,
     YR_LINK_BACKOFF_MAX_MS = 5000,
     YR_LINK_SPACING_MS = 1000,            /* up to that between endpoints, once all failed */
-    YR_LINK_SPREAD_MS = 1000,             /* of coming back to the only endpoint */
+    YR_LINK_SPREAD_MS = 1500,             /* of coming back to the only endpoint */
     YR_LINK_PROMPT_MS = 100,              /* an answer as soon did not make anybody wait */
     YR_LINK_ECHO_MAX_MS = 2000,           /* of waiting once more as long as for the answer */
     YR_LINK_SETTLED_MS = 5000,            /* a channel that lived as long was no failure */
@@ -43,6 +46,7 @@ typedef struct yr_link_events {
     void (*on_up)(void *context);
     void (*on_down)(void *context, const yurpc_error *error); /* also after each failed try */
     void (*on_closed)(void *context, const yr_grpc_channel *channel); /* calls ended silently */
+    int64_t (*patience_ms)(void *context); /* of leases; INT64_MAX: there is none */
 } yr_link_events;
 
 typedef struct yr_link_options {

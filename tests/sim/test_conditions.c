@@ -16,7 +16,8 @@ enum {
     BEFORE_MS = 1500,
     DURING_MS = 12000,
     RECOVERY_MS = 10000,
-    EXPIRY_MS = YR_FLEET_TTL_MS + 1000,
+    TTL_MS = 5000, /* the shortest that can be set: with the shortest waits */
+    EXPIRY_MS = TTL_MS + 1000,
     /* What was believed is compared with a list, every 15 s ± 20 %. */
     TRUTH_MS = YR_FLEET_RECONCILE_MS * 12 / 10 + RECOVERY_MS,
     VERDICT_MS = 60000, /* until what was refused for good is tried again */
@@ -30,6 +31,7 @@ static bool run(size_t index, uint64_t chance, bool has_members)
 {
     const char *name = yr_fake_conditions[index].name;
     yr_fleet *fleet = yr_fleet_new(chance + 1, false);
+    fleet->ttl_ms = TTL_MS;
     if (has_members) {
         yr_fleet_add_member(fleet);
         yr_fleet_add_member(fleet);
