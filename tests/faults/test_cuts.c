@@ -75,11 +75,11 @@ static void a_cut_of_a_third_of_the_ttl_is_seen_by_nobody(void **state)
         cuts * CROWD, ttl_s);
 }
 
-static void a_consumer_that_was_cut_off_learns_what_changed(void **state) /* 22 */
+enum { STAYING = 4, LEAVING = 5 };
+
+/* A consumer that is cut off, and then some of those that it sees leave. */
+static actor_consumer *miss_departures(fault_scene *scene)
 {
-    enum { LEAVING = 5, JOINING = 3, STAYING = 4 };
-    fault_scene *scene = *state;
-    int64_t away_ms = scene->is_long ? 60000 : 15000;
     scene_provider(scene, PROVIDER_ROAD, 7000, STAYING, 30);
     actor_provider *leaving = scene_provider(scene, PROVIDER_ROAD, 8000, LEAVING, 30);
     actor_consumer *consumer = scene_consumer(scene, CONSUMER_ROAD);
@@ -87,6 +87,15 @@ static void a_consumer_that_was_cut_off_learns_what_changed(void **state) /* 22 
     consumer_begin(consumer);
     yr_net_cut(CONSUMER_ROAD, CONSUMER_ROAD, YR_NET_BOTH);
     provider_close(leaving);
+    return consumer;
+}
+
+static void a_consumer_that_was_cut_off_learns_what_changed(void **state) /* 22 */
+{
+    enum { JOINING = 3 };
+    fault_scene *scene = *state;
+    int64_t away_ms = scene->is_long ? 60000 : 15000;
+    actor_consumer *consumer = miss_departures(scene);
     scene_provider(scene, PROVIDER_ROAD, 9000, JOINING, 30);
     measure_pause_ms(away_ms);
     assert_true(consumer_is_stale(consumer));
@@ -102,12 +111,29 @@ static void a_consumer_that_was_cut_off_learns_what_changed(void **state) /* 22 
     assert_int_equal(told.backward, 0);
 }
 
+static void changes_during_a_cut_and_a_compaction_are_all_told(void **state) /* 56 */
+{
+    fault_scene *scene = *state;
+    actor_consumer *consumer = miss_departures(scene);
+    for (int i = 0; i < 20; i++) {
+        operator_put(scene->etcd, "/tests/noise", "x");
+    }
+    operator_compact(scene->etcd);
+    assert_true(await(consumer_is_stale, consumer, PATIENCE_MS) >= 0);
+    yr_net_heal();
+    measure_note("promise 5: cut off, and history compacted: right",
+                 consumer_await(consumer, STAYING, PATIENCE_MS), X_MS);
+    assert_int_equal(consumer_ask(consumer).downs, LEAVING);
+    assert_int_equal(consumer_ask(consumer).ups, 0);
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         SCENE_TEST(a_provider_cut_off_for_longer_than_its_ttl_is_back_by_itself),
         SCENE_TEST(a_cut_of_a_third_of_the_ttl_is_seen_by_nobody),
         SCENE_TEST(a_consumer_that_was_cut_off_learns_what_changed),
+        SCENE_TEST(changes_during_a_cut_and_a_compaction_are_all_told),
     };
     scene_options options = {.name = "cuts",
                              .members = 3,

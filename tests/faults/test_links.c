@@ -74,29 +74,6 @@ static void an_endpoint_that_swallows_connections_costs_little(void **state) /* 
     }
 }
 
-static void changes_during_a_cut_and_a_compaction_are_all_told(void **state) /* 56 */
-{
-    enum { STAYING = 2, LEAVING = 3 };
-    fault_scene *scene = *state;
-    scene_provider(scene, PROVIDER_ROAD, 7000, STAYING, 30);
-    actor_provider *leaving = scene_provider(scene, PROVIDER_ROAD, 8000, LEAVING, 30);
-    actor_consumer *consumer = scene_consumer(scene, CONSUMER_ROAD);
-    assert_true(consumer_await(consumer, STAYING + LEAVING, PATIENCE_MS) >= 0);
-    consumer_begin(consumer);
-    yr_net_cut(CONSUMER_ROAD, CONSUMER_ROAD, YR_NET_BOTH);
-    provider_close(leaving);
-    for (int i = 0; i < 20; i++) {
-        operator_put(scene->etcd, "/tests/noise", "x");
-    }
-    operator_compact(scene->etcd);
-    assert_true(await(consumer_is_stale, consumer, PATIENCE_MS) >= 0);
-    yr_net_heal();
-    measure_note("promise 5: cut off, and history compacted: right",
-                 consumer_await(consumer, STAYING, PATIENCE_MS), X_MS);
-    assert_int_equal(consumer_ask(consumer).downs, LEAVING);
-    assert_int_equal(consumer_ask(consumer).ups, 0);
-}
-
 static void a_member_without_quorum_is_left_for_another(void **state) /* 23 */
 {
     fault_scene *scene = *state;
@@ -126,7 +103,6 @@ int main(int argc, char **argv)
         SCENE_TEST(an_idle_watch_that_hears_nothing_is_noticed),
         SCENE_TEST(a_forgotten_connection_is_replaced),
         SCENE_TEST(an_endpoint_that_swallows_connections_costs_little),
-        SCENE_TEST(changes_during_a_cut_and_a_compaction_are_all_told),
         SCENE_TEST(a_member_without_quorum_is_left_for_another),
     };
     scene_options options = {.name = "links",
