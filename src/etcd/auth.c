@@ -74,6 +74,8 @@ yurpc_status yr_auth_init(yr_auth *auth, yr_etcd *client, const yr_etcd_options 
     auth->refused.floor_ms = YR_AUTH_REFUSED_MS;
     yr_backoff_init(&auth->troubled, YR_AUTH_TROUBLE_MS, YR_AUTH_TROUBLE_MAX_MS);
     auth->troubled.floor_ms = YR_AUTH_TROUBLE_MS / 2;
+    yr_backoff_init(&auth->lost, YR_AUTH_LOST_MS, YR_AUTH_LOST_MAX_MS);
+    auth->lost.floor_ms = YR_AUTH_LOST_MS / 2;
     yurpc_status status = check_options(options, ret_error);
     if (status != YURPC_OK) {
         return status;
@@ -150,6 +152,7 @@ static void become_ready(yr_auth *auth, char *token)
     set_error(&auth->refusal, NULL);
     set_error(&auth->trouble, NULL);
     yr_backoff_reset(&auth->troubled);
+    yr_backoff_reset(&auth->lost);
     yr_log_write(&auth->client->log, YURPC_LOG_DEBUG, "etcd",
                  token == NULL ? "etcd does not ask for users" : "logged in as %s",
                  auth->username);
@@ -201,7 +204,7 @@ static int64_t troubled_ms(yr_auth *auth)
 /* It was not sent, or nobody knows what came of it. Takes @p error. */
 static void lose_channel(yr_auth *auth, yurpc_error *error)
 {
-    have_trouble(auth, error, YR_AUTH_AGAIN_MS + (int64_t)(random_of(auth) % YR_AUTH_AGAIN_MS));
+    have_trouble(auth, error, yr_backoff_next_ms(&auth->lost, random_of(auth)));
 }
 
 static void login_answered(yr_auth *auth)

@@ -36,7 +36,8 @@ enum {
     YR_AUTH_REFUSED_MAX_MS = 60000, /* … and the most */
     YR_AUTH_TROUBLE_MS = 1000,      /* backoff after one that met a passing trouble */
     YR_AUTH_TROUBLE_MAX_MS = 10000,
-    YR_AUTH_AGAIN_MS = 100,   /* after one that was not sent at all */
+    YR_AUTH_LOST_MS = 200, /* after one that was not done, or lost with its connection */
+    YR_AUTH_LOST_MAX_MS = 5000,
     YR_AUTH_LOOK_MS = 1000,   /* how often the password file is looked at meanwhile */
     YR_AUTH_NOBODY_MS = 1000, /* between calls that etcd refuses for want of a user */
     YR_AUTH_UNPROVEN_MAX = 3, /* tokens within 10 s with which no call was accepted */
@@ -72,6 +73,7 @@ typedef struct yr_auth {
     int64_t not_before_ms;
     yr_backoff refused;
     yr_backoff troubled;
+    yr_backoff lost;
     yurpc_error *refusal; /* why calls fail; NULL: they do not */
     yurpc_error *trouble; /* why they still wait; NULL: nothing is known */
     bool is_logged;       /* the refusal was, and there was no success since */

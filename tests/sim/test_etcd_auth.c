@@ -519,6 +519,35 @@ static void a_password_in_plain_text_is_warned_of_once(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, sim_rig_tear_down)
 
+/* Whether the server says that it has not seen it, or the connection breaks. */
+static void a_login_that_was_not_done_is_not_repeated_without_pause(void **state)
+{
+    sim_rig *rig = *state;
+    enum { MINUTE_MS = 60000, REFUSED_STREAM = 7, RECOVERY_MS = 10000 };
+    static const yr_fake_rule rules[] = {
+        {.method = "Authenticate", .action = YR_FAKE_RESET, .code = REFUSED_STREAM},
+        {.method = "Authenticate", .action = YR_FAKE_DROP_BEFORE_APPLY},
+        {.method = "Authenticate", .action = YR_FAKE_GOAWAY_ABOVE},
+    };
+    assert_put(rig);
+    for (size_t i = 0; i < sizeof rules / sizeof rules[0]; i++) {
+        yr_fake_etcd_add_rule(rig->fake, &rules[i]);
+        yr_fake_auth_expire_tokens(rig->fake);
+        int64_t begun_ms = yr_sim_now_ms(rig->sim);
+        etcd_answer answer = {0};
+        sim_rig_put(rig, NULL, &answer);
+        yr_sim_run_for(rig->sim, MINUTE_MS);
+        size_t logins = yr_fake_etcd_count_requests(rig->fake, "Authenticate", begun_ms);
+        print_message("%zu logins in a minute\n", logins);
+        assert_in_range(logins, 10, 60);
+        assert_true(answer.is_done);
+        assert_int_not_equal(answer.status, YURPC_OK);
+        yr_fake_etcd_clear_rules(rig->fake);
+        yr_sim_run_for(rig->sim, RECOVERY_MS);
+        assert_put(rig);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -542,6 +571,7 @@ int main(void)
         TEST(a_login_does_not_wait_for_a_channel_that_was_left),
         TEST(a_wiped_store_is_noticed_by_who_may_read_little),
         TEST(a_password_in_plain_text_is_warned_of_once),
+        TEST(a_login_that_was_not_done_is_not_repeated_without_pause),
     };
     return cmocka_run_group_tests_name("etcd_auth", tests, NULL, NULL);
 }
