@@ -76,7 +76,7 @@ valgrind: ## the unit tests, the fuzz corpora and the fakes under memcheck
 bench: build ## measure, beside yardsticks taken in the same run; ONLY=name: just those works
 	@scripts/setup test
 	@tools/fetch_etcd.sh
-	@cmake --build --preset release --target yurpc_bench
+	@cmake --build --preset release --target yurpc_bench yurpc_bench_go
 	@build/release/bin/yurpc_bench $(ONLY)
 
 install: build ## install under PREFIX (/usr/local)

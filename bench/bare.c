@@ -66,7 +66,7 @@ static bool send_all(int fd, const uint8_t *at, size_t len)
 /* All that nghttp2 wants to send, in as few system calls as it takes. */
 static bool flush(yr_bare *bare)
 {
-    static _Thread_local uint8_t buffer[SEND_SIZE];
+    uint8_t *buffer = bare->buffer + RECEIVE_SIZE;
     const uint8_t *part = NULL;
     size_t len = 0;
     ssize_t got = 0;
@@ -160,7 +160,8 @@ static bool start_session(yr_bare *bare)
 bool yr_bare_open(yr_bare *bare, const char *address, yr_bare_data_fn *fn, void *context)
 {
     *bare = (yr_bare){.fd = yr_bare_dial(address), .on_data = fn, .context = context};
-    return bare->fd >= 0 && start_session(bare);
+    bare->buffer = malloc(RECEIVE_SIZE + SEND_SIZE);
+    return bare->fd >= 0 && bare->buffer != NULL && start_session(bare);
 }
 
 void yr_bare_close(yr_bare *bare)
@@ -172,6 +173,8 @@ void yr_bare_close(yr_bare *bare)
     bare->fd = -1;
     nghttp2_session_del(bare->session);
     bare->session = NULL;
+    free(bare->buffer);
+    bare->buffer = NULL;
     while (bare->open != NULL) {
         yr_bare_message *next = bare->open->next;
         free(bare->open);
@@ -233,15 +236,15 @@ int32_t yr_bare_request(yr_bare *bare, const char *path, yurpc_bytes message, bo
 
 bool yr_bare_turn(yr_bare *bare)
 {
-    static _Thread_local uint8_t buffer[RECEIVE_SIZE];
     ssize_t got = 0;
     if (!flush(bare)) {
         return false;
     }
     do {
-        got = recv(bare->fd, buffer, sizeof(buffer), 0);
+        got = recv(bare->fd, bare->buffer, RECEIVE_SIZE, 0);
     } while (got < 0 && errno == EINTR);
-    return got > 0 && nghttp2_session_mem_recv(bare->session, buffer, (size_t)got) == got &&
+    return got > 0 &&
+           nghttp2_session_mem_recv(bare->session, bare->buffer, (size_t)got) == got &&
            !bare->has_failed;
 }
 

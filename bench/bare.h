@@ -23,6 +23,7 @@ typedef struct yr_bare {
     int fd; /* -1: none */
     bool has_failed;
     yr_http2_session *session;
+    uint8_t *buffer;          /* for what comes, then for what goes */
     yr_bare_data_fn *on_data; /* NULL: nobody looks at the bytes */
     void *context;
     int32_t called;        /* the stream that yr_bare_call() waits for */

@@ -3,6 +3,7 @@
  */
 #include "canned.h"
 #include "engine.h"
+#include "peer.h"
 #include "run.h"
 #include "stage.h"
 #include "table.h"
@@ -12,8 +13,9 @@
 #include <string.h>
 
 static const yr_works *const all_works[] = {
-    &yr_works_echo,   &yr_works_discover, &yr_works_canned, &yr_works_pick,
-    &yr_works_change, &yr_works_register, &yr_works_beat,   &yr_works_memory,
+    &yr_works_echo,     &yr_works_discover, &yr_works_canned,
+    &yr_works_pick,     &yr_works_change,   &yr_works_change_local,
+    &yr_works_register, &yr_works_beat,     &yr_works_memory,
 };
 
 enum { LIST_COUNT = sizeof(all_works) / sizeof(all_works[0]) };
@@ -34,6 +36,7 @@ typedef struct settings {
     yr_format format;
     int runs;         /* 0: as many as each work wants */
     const char *etcd; /* NULL: there is none */
+    const char *peer; /* what it is; NULL: absent */
     char **only;      /* parts of names, NULL-terminated; none: everything */
 } settings;
 
@@ -48,12 +51,23 @@ static const char usage[] =
 
 /* ---- One work ---- */
 
-static bool run_programs(const yr_work *work, const char *address, int runs, yr_series_set *set)
+static int runs_of(const settings *options, const yr_work *work)
+{
+    return options->runs > 0 ? options->runs : work->runs;
+}
+
+static bool run_programs(const settings *options, const yr_work *work, const char *address,
+                         yr_series_set *set)
 {
     bool is_fine = true;
+    bool has_peer = options->peer != NULL;
+    int runs = runs_of(options, work);
     for (int run = 0; run < runs; run++) {
         for (int i = 0; i < YR_PROGRAMS_MAX && work->programs[i].name != NULL; i++) {
-            is_fine = yr_run(work, work->programs[i].name, address, set) && is_fine;
+            const yr_program *program = &work->programs[i];
+            if (!program->is_helper && (program->run != NULL || has_peer)) {
+                is_fine = yr_run(work, program->name, address, set) && is_fine;
+            }
         }
         (void)fputc('.', stderr);
     }
@@ -64,14 +78,13 @@ static bool run_work(const settings *options, const yr_work *work, yr_table *tab
 {
     static yr_series_set set;
     yr_stage stage;
-    int runs = options->runs > 0 ? options->runs : work->runs;
     memset(&set, 0, sizeof(set));
     (void)fprintf(stderr, "%-24s", work->name);
     bool is_fine = yr_stage_begin(&stage, work, options->etcd) &&
-                   run_programs(work, stage.address, runs, &set);
+                   run_programs(options, work, stage.address, &set);
     yr_stage_end(&stage);
     (void)fprintf(stderr, "%s\n", is_fine ? "" : " FAILED");
-    yr_table_add(table, work, runs, &set);
+    yr_table_add(table, work, runs_of(options, work), &set);
     return is_fine;
 }
 
@@ -104,8 +117,12 @@ static int run_all(const settings *options)
     if (options->etcd == NULL) {
         (void)fprintf(stderr, "there is no etcd here: only what needs none is measured\n");
     }
+    if (options->peer == NULL) {
+        (void)fprintf(stderr, "the Go client is absent: bench/peers/build_go.sh makes it\n");
+    }
     yr_table_begin(&table, stdout, options->format,
-                   options->etcd != NULL ? yr_engine_find_etcd(options->etcd) : NULL);
+                   options->etcd != NULL ? yr_engine_find_etcd(options->etcd) : NULL,
+                   options->peer);
     for (size_t i = 0; (work = work_at(i)) != NULL; i++) {
         if (is_wanted(options, work)) {
             is_fine = run_work(options, work, &table) && is_fine;
@@ -181,7 +198,7 @@ static bool parse_option(settings *options, char letter, const char *value)
 int main(int argc, char **argv)
 {
     settings options = {.format = YR_FORMAT_TEXT};
-    if (argc == 5 && strcmp(argv[1], YR_RUN_OPTION) == 0) {
+    if (argc == 7 && strcmp(argv[1], YR_RUN_OPTION) == 0) {
         return play(argv[2], argv[3], argv[4]);
     }
     if (argc == 2 && strcmp(argv[1], "-l") == 0) {
@@ -200,5 +217,6 @@ int main(int argc, char **argv)
         options.etcd = yr_engine_find_etcd(versions[i]) != NULL ? versions[i] : NULL;
     }
     options.only = argument;
+    options.peer = yr_peer_find();
     return run_all(&options);
 }

@@ -1,5 +1,7 @@
 #include "run.h"
 
+#include "peer.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -16,13 +18,14 @@ enum { LIFE_MAX_S = 150 };
 /* The environment is for applications: nothing of what it says is to be measured. */
 static _Noreturn void play(char *const arguments[], int input, int output, pid_t parent)
 {
+    const char *path = strcmp(arguments[3], YR_PEER) == 0 ? yr_peer_path() : "/proc/self/exe";
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != parent || dup2(input, 0) < 0 ||
         dup2(output, 1) < 0) {
         _exit(126);
     }
     char *const environment[] = {NULL};
     (void)alarm(LIFE_MAX_S);
-    execve("/proc/self/exe", arguments, environment);
+    execve(path, arguments, environment);
     _exit(127);
 }
 
@@ -39,7 +42,10 @@ bool yr_run_start(const yr_work *work, const char *program, const char *address,
     pid_t pid = -1;
     if (name != NULL && part != NULL && where != NULL && pipe2(in, O_CLOEXEC) == 0 &&
         pipe2(out, O_CLOEXEC) == 0) {
-        char *arguments[] = {self, option, name, part, where, NULL};
+        char counts[2][24];
+        (void)snprintf(counts[0], sizeof(counts[0]), "%zu", work->count);
+        (void)snprintf(counts[1], sizeof(counts[1]), "%zu", work->changes);
+        char *arguments[] = {self, option, name, part, where, counts[0], counts[1], NULL};
         pid_t parent = getpid();
         pid = fork();
         if (pid == 0) {

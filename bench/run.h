@@ -1,5 +1,6 @@
 /*
- * Programs in processes of their own: this executable again, told which part to play.
+ * Programs in processes of their own: this executable again, told which part to play; or a
+ * peer.
  */
 #ifndef YR_RUN_H
 #define YR_RUN_H
@@ -9,7 +10,8 @@
 
 #include <sys/types.h>
 
-/* The option with which main() plays a part: OPTION WORK PROGRAM ADDRESS. */
+/* The option with which main(), or a peer, plays a part: OPTION WORK PROGRAM ADDRESS COUNT
+ * CHANGES. */
 #define YR_RUN_OPTION "--sample"
 
 /* A program that runs. */

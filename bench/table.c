@@ -1,6 +1,7 @@
 #include "table.h"
 
 #include "engine.h"
+#include "goal.h"
 
 #include <string.h>
 #include <sys/utsname.h>
@@ -13,6 +14,8 @@ enum {
     UNIT_WIDTH = 5,
     FIGURES_WIDTH = 26,
     RATIO_WIDTH = 7,
+    GOAL_WIDTH = 24,
+    VERDICT_WIDTH = 6,
     NUMBER_SIZE = 32,
     CELL_SIZE = 128,
     FACT_SIZE = 256,
@@ -86,6 +89,17 @@ static void put_cell(FILE *out, const char *text, size_t width)
     (void)fprintf(out, "%s%*s", text, (int)(len < width ? width - len : 0) + 1, "");
 }
 
+static yr_outcome judge(const yr_series_set *set, const yr_row *row)
+{
+    const yr_series *ours = yr_series_find(set, row->ours);
+    return (yr_outcome){
+        .is_there = ours != NULL,
+        .median = ours != NULL ? yr_series_summarize(ours).median : 0,
+        .to_bare = yr_series_ratio(ours, yr_series_find(set, row->bare)),
+        .to_go = yr_series_ratio(ours, yr_series_find(set, row->go)),
+    };
+}
+
 /* ---- Text ---- */
 
 /* What the yardstick is, unless the row before has said so. */
@@ -99,32 +113,39 @@ static const char *name_yardstick(const yr_work *work, size_t index)
     return last != NULL && strcmp(name, last) == 0 ? "the same" : name;
 }
 
+static void put_series(const yr_table *table, const char *name, const yr_series *series)
+{
+    char cell[CELL_SIZE];
+    print_series(cell, name, series);
+    put_cell(table->out, cell, FIGURES_WIDTH);
+}
+
+static void put_ratio(const yr_table *table, double ratio)
+{
+    char cell[CELL_SIZE] = "";
+    if (ratio > 0) {
+        (void)print_number(cell, sizeof(cell), ratio);
+    }
+    put_cell(table->out, cell, RATIO_WIDTH);
+}
+
 static void put_text_row(const yr_table *table, const yr_work *work, size_t index, int runs,
                          const yr_series_set *set)
 {
     const yr_row *row = &work->rows[index];
-    char ours[CELL_SIZE];
-    char bare[CELL_SIZE];
-    char ratio[CELL_SIZE] = "";
-    const yr_series *our_series = yr_series_find(set, row->ours);
-    const yr_series *bare_series = yr_series_find(set, row->bare);
-    double value = yr_series_ratio(our_series, bare_series);
-    print_series(ours, row->ours, our_series);
-    print_series(bare, row->bare, bare_series);
-    if (value > 0) {
-        (void)print_number(ratio, sizeof(ratio), value);
-    }
+    yr_outcome outcome = judge(set, row);
+    const char *go = table->peer != NULL ? row->go : NULL;
     put_cell(table->out, index == 0 ? work->name : "", WORK_WIDTH);
     put_cell(table->out, row->what, WHAT_WIDTH);
     put_cell(table->out, row->unit, UNIT_WIDTH);
     (void)fprintf(table->out, "%4d  ", runs);
-    put_cell(table->out, ours, FIGURES_WIDTH);
-    if (row->yardstick == NULL) {
-        (void)fputs("-\n", table->out); /* and no spaces behind it */
-        return;
-    }
-    put_cell(table->out, bare, FIGURES_WIDTH);
-    put_cell(table->out, ratio, RATIO_WIDTH);
+    put_series(table, row->ours, yr_series_find(set, row->ours));
+    put_series(table, row->bare, yr_series_find(set, row->bare));
+    put_series(table, go, yr_series_find(set, go));
+    put_ratio(table, outcome.to_bare);
+    put_ratio(table, outcome.to_go);
+    put_cell(table->out, row->goal != NULL ? row->goal : "", GOAL_WIDTH);
+    put_cell(table->out, yr_verdict_text(yr_goal_judge(row->goal, outcome)), VERDICT_WIDTH);
     (void)fprintf(table->out, "%s\n", name_yardstick(work, index));
 }
 
@@ -135,9 +156,13 @@ static void put_text_head(const yr_table *table)
     put_cell(table->out, "unit", UNIT_WIDTH);
     (void)fprintf(table->out, "runs  ");
     put_cell(table->out, "yurpc: median (min - max)", FIGURES_WIDTH);
-    put_cell(table->out, "yardstick", FIGURES_WIDTH);
-    put_cell(table->out, "ratio", RATIO_WIDTH);
-    (void)fprintf(table->out, "what the yardstick is\n");
+    put_cell(table->out, "bare", FIGURES_WIDTH);
+    put_cell(table->out, "Go", FIGURES_WIDTH);
+    put_cell(table->out, "/bare", RATIO_WIDTH);
+    put_cell(table->out, "/Go", RATIO_WIDTH);
+    put_cell(table->out, "goal", GOAL_WIDTH);
+    put_cell(table->out, "", VERDICT_WIDTH);
+    (void)fprintf(table->out, "what bare is\n");
 }
 
 /* ---- JSON: our own names, which need no escapes ---- */
@@ -161,26 +186,37 @@ static void put_json_row(const yr_table *table, const yr_work *work, size_t inde
                          const yr_series_set *set)
 {
     const yr_row *row = &work->rows[index];
-    const yr_series *ours = yr_series_find(set, row->ours);
-    const yr_series *bare = yr_series_find(set, row->bare);
+    yr_outcome outcome = judge(set, row);
+    yr_verdict verdict = yr_goal_judge(row->goal, outcome);
     (void)fprintf(table->out,
                   "%s\n{\"work\":\"%s\",\"figure\":\"%s\",\"unit\":\"%s\",\"runs\":%d",
                   table->row_count > 0 ? "," : "", work->name, row->what, row->unit, runs);
-    put_json_series(table->out, "yurpc", ours);
-    put_json_series(table->out, "yardstick", bare);
-    double ratio = yr_series_ratio(ours, bare);
-    if (ratio > 0) {
-        (void)fprintf(table->out, ",\"ratio\":%.4g", ratio);
+    put_json_series(table->out, "yurpc", yr_series_find(set, row->ours));
+    put_json_series(table->out, "bare", yr_series_find(set, row->bare));
+    put_json_series(table->out, "go", yr_series_find(set, row->go));
+    if (outcome.to_bare > 0) {
+        (void)fprintf(table->out, ",\"to_bare\":%.4g", outcome.to_bare);
+    }
+    if (outcome.to_go > 0) {
+        (void)fprintf(table->out, ",\"to_go\":%.4g", outcome.to_go);
     }
     if (row->yardstick != NULL) {
-        (void)fprintf(table->out, ",\"yardstick_is\":\"%s\"", row->yardstick);
+        (void)fprintf(table->out, ",\"bare_is\":\"%s\"", row->yardstick);
+    }
+    if (row->goal != NULL) {
+        (void)fprintf(table->out, ",\"goal\":\"%s\"", row->goal);
+    }
+    if (verdict != YR_VERDICT_NONE) {
+        (void)fprintf(table->out, ",\"is_met\":%s",
+                      verdict == YR_VERDICT_MET ? "true" : "false");
     }
     (void)fprintf(table->out, "}");
 }
 
 /* ---- The table ---- */
 
-void yr_table_begin(yr_table *table, FILE *out, yr_format format, const char *etcd)
+void yr_table_begin(yr_table *table, FILE *out, yr_format format, const char *etcd,
+                    const char *peer)
 {
     char processor[FACT_SIZE];
     char version[FACT_SIZE] = "none";
@@ -188,7 +224,7 @@ void yr_table_begin(yr_table *table, FILE *out, yr_format format, const char *et
     struct utsname kernel = {0};
     struct tm utc = {0};
     time_t now = time(NULL);
-    *table = (yr_table){.out = out, .format = format};
+    *table = (yr_table){.out = out, .peer = peer, .format = format};
     read_processor(processor);
     if (etcd != NULL) {
         yr_engine_read_version(etcd, version, sizeof(version));
@@ -199,14 +235,16 @@ void yr_table_begin(yr_table *table, FILE *out, yr_format format, const char *et
     }
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
     if (format == YR_FORMAT_TEXT) {
-        (void)fprintf(out, "yurpc %s, %s; %s, %ld cores, Linux %s; etcd %s\n\n",
-                      yurpc_version(), date, processor, cores, kernel.release, version);
+        (void)fprintf(out, "yurpc %s, %s; %s, %ld cores, Linux %s; etcd %s; Go: %s\n\n",
+                      yurpc_version(), date, processor, cores, kernel.release, version,
+                      peer != NULL ? peer : "absent");
         put_text_head(table);
     } else {
         (void)fprintf(out,
                       "{\"yurpc\":\"%s\",\"date\":\"%s\",\"processor\":\"%s\",\"cores\":%ld,"
-                      "\"linux\":\"%s\",\"etcd\":\"%s\",\"rows\":[",
-                      yurpc_version(), date, processor, cores, kernel.release, version);
+                      "\"linux\":\"%s\",\"etcd\":\"%s\",\"go\":\"%s\",\"rows\":[",
+                      yurpc_version(), date, processor, cores, kernel.release, version,
+                      peer != NULL ? peer : "absent");
     }
 }
 

@@ -16,12 +16,17 @@ typedef enum yr_format {
 
 typedef struct yr_table {
     FILE *out;
+    const char *peer; /* what the peer is; NULL: absent */
     yr_format format;
     size_t row_count;
 } yr_table;
 
-/* Where and on what the figures were taken. @p etcd: the path of the one used; NULL: none. */
-void yr_table_begin(yr_table *table, FILE *out, yr_format format, const char *etcd);
+/*
+ * Where and on what the figures were taken. @p etcd: the path of the one used; NULL: none. @p
+ * peer says what it is, and lives as long as the table; NULL: it is absent.
+ */
+void yr_table_begin(yr_table *table, FILE *out, yr_format format, const char *etcd,
+                    const char *peer);
 
 /* The rows of one work, at once. A figure that is not in @p set is shown as failed. */
 void yr_table_add(yr_table *table, const yr_work *work, int runs, const yr_series_set *set);

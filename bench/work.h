@@ -3,7 +3,7 @@
  *
  * A work has programs. Each repetition runs every program once, in a fresh process, in order;
  * so what is ours and what it is compared with are never far apart in time. A program reports
- * figures by name; a row names one of ours and, where there is one, its yardstick.
+ * figures by name; a row names one of ours and, where there are some, its yardsticks.
  */
 #ifndef YR_WORK_H
 #define YR_WORK_H
@@ -21,18 +21,21 @@ typedef enum yr_backend {
 
 typedef struct yr_program {
     const char *name; /* its figures are called NAME.FIGURE */
-    bool (*run)(
-        yr_sample *self); /* in a process of its own; false: it has said why on stderr */
+    /* In a process of its own; false: it has said why on stderr. NULL: a peer (peer.h) */
+    bool (*run)(yr_sample *self);
+    bool is_helper; /* only other programs start it */
 } yr_program;
 
-enum { YR_PROGRAMS_MAX = 4 };
+enum { YR_PROGRAMS_MAX = 6 };
 
 typedef struct yr_row {
     const char *what;      /* "wall" */
     const char *unit;      /* "ms" */
     const char *ours;      /* "yurpc.wall_ms"; NULL: only the yardstick is measured */
     const char *bare;      /* "bare.wall_ms"; NULL: there is no yardstick */
-    const char *yardstick; /* what the yardstick does */
+    const char *go;        /* "go.wall_ms"; NULL: the peer has nothing like it */
+    const char *yardstick; /* what the yardstick does; NULL: there is none */
+    const char *goal;      /* "<= 1.5 bare, <= 0.2 Go" (goal.h); NULL: there is none */
 } yr_row;
 
 struct yr_work {
@@ -58,6 +61,7 @@ extern const yr_works yr_works_discover;
 extern const yr_works yr_works_canned;
 extern const yr_works yr_works_pick;
 extern const yr_works yr_works_change;
+extern const yr_works yr_works_change_local;
 extern const yr_works yr_works_register;
 extern const yr_works yr_works_beat;
 extern const yr_works yr_works_memory;

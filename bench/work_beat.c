@@ -6,6 +6,7 @@
 #include "echo.h"
 #include "measure.h"
 #include "names.h"
+#include "peer.h"
 #include "work.h"
 
 #include <stdio.h>
@@ -120,14 +121,14 @@ static bool run_echo(yr_sample *self)
 #define ECHO "64 bytes over the loopback and back"
 
 static const yr_row etcd_rows[] = {
-    {"messages to etcd per beat", "", "yurpc.messages", NULL, NULL},
-    {"of these keepalives", "", "yurpc.keepalives", NULL, NULL},
-    {"revisions per beat", "", "yurpc.revisions", NULL, NULL},
-    {"CPU per beat", "µs", "yurpc.cpu_us", "echo.cpu_us", ECHO},
+    {"messages to etcd per beat", "", "yurpc.messages", NULL, NULL, NULL, "<= 1"},
+    {"of these keepalives", "", "yurpc.keepalives", NULL, NULL, NULL, NULL},
+    {"revisions per beat", "", "yurpc.revisions", NULL, NULL, NULL, "<= 0"},
+    {"CPU per beat", "µs", "yurpc.cpu_us", "echo.cpu_us", "go.cpu_us", ECHO, "<= 100"},
 };
 
 static const yr_row local_rows[] = {
-    {"CPU per beat", "µs", "yurpc.cpu_us", "echo.cpu_us", ECHO},
+    {"CPU per beat", "µs", "yurpc.cpu_us", "echo.cpu_us", NULL, ECHO, NULL},
 };
 
 static const yr_work works[] = {
@@ -136,7 +137,9 @@ static const yr_work works[] = {
         .backend = YR_BACKEND_ETCD,
         .count = 10000,
         .runs = 3,
-        .programs = {{"yurpc", run_yurpc}, {"echo", run_echo}},
+        .programs = {{"yurpc", run_yurpc, false},
+                     {"echo", run_echo, false},
+                     {YR_PEER, NULL, false}},
         .rows = etcd_rows,
         .row_count = sizeof(etcd_rows) / sizeof(etcd_rows[0]),
     },
@@ -145,7 +148,7 @@ static const yr_work works[] = {
         .backend = YR_BACKEND_LOCAL,
         .count = 10000,
         .runs = 3,
-        .programs = {{"yurpc", run_yurpc}, {"echo", run_echo}},
+        .programs = {{"yurpc", run_yurpc, false}, {"echo", run_echo, false}},
         .rows = local_rows,
         .row_count = sizeof(local_rows) / sizeof(local_rows[0]),
     },

@@ -7,6 +7,7 @@
 #include "bare_etcd.h"
 #include "measure.h"
 #include "names.h"
+#include "peer.h"
 #include "work.h"
 
 #include <string.h>
@@ -176,9 +177,10 @@ static bool run_bare(yr_sample *sample)
 #define BARE "the same by nghttp2 on a blocking socket, scanned by hand into a plain list"
 
 static const yr_row rows[] = {
-    {"changes taken", "M/s", "yurpc.rate", "bare.rate", BARE},
-    {"CPU of each", "µs", "yurpc.cpu_us", "bare.cpu_us", BARE},
-    {"peak memory", "MB", "yurpc.peak_mb", "bare.peak_mb", BARE},
+    {"changes taken", "M/s", "yurpc.rate", "bare.rate", "go.rate", BARE,
+     ">= 0.5 bare, >= 12 Go"},
+    {"CPU of each", "µs", "yurpc.cpu_us", "bare.cpu_us", "go.cpu_us", BARE, NULL},
+    {"peak memory", "MB", "yurpc.peak_mb", "bare.peak_mb", "go.peak_mb", BARE, NULL},
 };
 
 static const yr_work works[] = {
@@ -188,7 +190,9 @@ static const yr_work works[] = {
         .count = 10000,
         .changes = 200000,
         .runs = 5,
-        .programs = {{"yurpc", run_yurpc}, {"bare", run_bare}},
+        .programs = {{"yurpc", run_yurpc, false},
+                     {"bare", run_bare, false},
+                     {YR_PEER, NULL, false}},
         .rows = rows,
         .row_count = sizeof(rows) / sizeof(rows[0]),
     },

@@ -1,293 +1,241 @@
 /*
- * How soon a change is seen: from the moment its writer begins to write it until the callback
- * of a watch runs. One change at a time, in a service of 100 instances.
+ * How soon a change in etcd is seen, and what seeing it costs: from the moment its writer
+ * begins to put it until the callback of a watch runs. A service of 100 instances, of which one
+ * changes at a time. The writer is another process, so that the CPU is the watcher's alone.
  */
 #include "bare.h"
+#include "bare_decode.h"
 #include "bare_etcd.h"
-#include "echo.h"
 #include "measure.h"
 #include "names.h"
+#include "peer.h"
+#include "run.h"
 #include "work.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <semaphore.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-enum { CHANGES_MAX = 1000, LOCAL_CHANGES = 200, WARM_UP = 20 };
+/* The work's changes; the first do not count. A pause between them, so that each is alone. */
+enum { CHANGES_MAX = 1024, WARM_UP = 20, PAUSE_US = 500 };
+
+#define WRITER "writer"
+
+/* ---- The writer: a bare client, in a process of its own ---- */
+
+/* It begins when its input says so, and tells at the end when it did what. */
+static bool run_writer(yr_sample *self)
+{
+    static yr_bare bare;
+    static yr_message message;
+    static int64_t begun_ns[CHANGES_MAX];
+    static int64_t acked_ns[CHANGES_MAX];
+    char order = 0;
+    /* Others than those of the run before, so that all are changes. */
+    unsigned first_weight = 101 + (unsigned)(yr_now_ns() / 100000000 % 100) * 8;
+    bool is_fine =
+        yr_bare_open(&bare, self->address, NULL, NULL) && read(STDIN_FILENO, &order, 1) == 1;
+    for (size_t i = 0; is_fine && i < self->work->changes; i++) {
+        size_t count = self->work->count;
+        unsigned weight = first_weight + (unsigned)(i / count);
+        yurpc_bytes put = yr_message_put(&message, i % count, weight, 0);
+        yr_pause_us(PAUSE_US);
+        begun_ns[i] = yr_now_ns();
+        is_fine = yr_bare_call(&bare, YR_PATH_PUT, put) > 0;
+        acked_ns[i] = yr_now_ns();
+    }
+    yr_bare_close(&bare);
+    for (size_t i = 0; is_fine && i < self->work->changes; i++) {
+        (void)printf("%lld %lld\n", (long long)begun_ns[i], (long long)acked_ns[i]);
+    }
+    return is_fine || yr_fail(self, "a change could not be written", NULL);
+}
 
 /* ---- Who sees it ---- */
 
 typedef struct seer {
-    _Atomic int64_t seen_ns;
-    sem_t seen;
+    size_t wanted;
+    _Atomic size_t count;
+    int64_t seen_ns[CHANGES_MAX];
+    sem_t is_ready; /* it watches */
+    sem_t is_done;  /* all were seen */
+    yr_running writer;
+    int64_t cpu_ns;
 } seer;
+
+static void seer_init(seer *self, const yr_sample *sample)
+{
+    self->wanted = sample->work->changes;
+    (void)sem_init(&self->is_ready, 0, 0);
+    (void)sem_init(&self->is_done, 0, 0);
+}
+
+static void await(sem_t *what)
+{
+    while (sem_wait(what) != 0 && errno == EINTR) {
+    }
+}
+
+static void see(seer *self, size_t count)
+{
+    int64_t now = yr_now_ns();
+    for (size_t i = 0; i < count && self->count < self->wanted; i++) {
+        self->seen_ns[self->count++] = now;
+    }
+    if (self->count == self->wanted) {
+        (void)sem_post(&self->is_done);
+    }
+}
+
+/* From now on it is measured. */
+static bool start_writing(seer *self, const yr_sample *sample)
+{
+    if (!yr_run_start(sample->work, WRITER, sample->address, &self->writer)) {
+        return false;
+    }
+    self->cpu_ns = yr_cpu_ns();
+    return write(self->writer.input, "\n", 1) == 1;
+}
+
+/* All was seen: what the writer says belongs to it. */
+static bool report(seer *self, const yr_sample *sample)
+{
+    static int64_t acked_ns[CHANGES_MAX];
+    char line[128];
+    size_t count = 0;
+    double cpu_us = (double)(yr_cpu_ns() - self->cpu_ns) / 1e3;
+    FILE *lines = fdopen(dup(self->writer.figures), "r");
+    for (; lines != NULL && count < self->wanted; count++) {
+        char *rest = NULL;
+        if (fgets(line, sizeof(line), lines) == NULL) {
+            break;
+        }
+        int64_t begun = strtoll(line, &rest, 10);
+        acked_ns[count] = strtoll(rest, NULL, 10) - begun;
+        self->seen_ns[count] -= begun;
+    }
+    if (lines != NULL) {
+        (void)fclose(lines);
+    }
+    if (!yr_run_finish(&self->writer) || count != self->wanted) {
+        return yr_fail(sample, "the writer has failed", NULL);
+    }
+    yr_report_percentiles("seen_", self->seen_ns + WARM_UP, count - WARM_UP);
+    yr_report_percentiles("acked_", acked_ns + WARM_UP, count - WARM_UP);
+    yr_report("cpu_us", cpu_us / (double)count);
+    return true;
+}
+
+/* ---- Ours ---- */
 
 static void on_event(void *context, const yurpc_event *event)
 {
     seer *self = context;
-    if (event->kind == YURPC_EVENT_CHANGED || event->kind == YURPC_EVENT_UP) {
-        self->seen_ns = yr_now_ns();
-        (void)sem_post(&self->seen);
+    if (event->kind == YURPC_EVENT_UP) {
+        (void)sem_post(&self->is_ready); /* those that were there */
+    } else if (event->kind == YURPC_EVENT_CHANGED) {
+        see(self, event->count);
     }
 }
 
-static void await(seer *self)
+static bool run_yurpc(yr_sample *sample)
 {
-    while (sem_wait(&self->seen) != 0 && errno == EINTR) {
-    }
-}
-
-/* What was measured of each change. */
-typedef struct latencies {
-    int64_t seen_ns[CHANGES_MAX];
-    int64_t acked_ns[CHANGES_MAX];
-    size_t count;
-} latencies;
-
-/* From @p begin on; the first changes do not count. */
-static void add(latencies *samples, int round, int64_t begin, int64_t seen, int64_t acked)
-{
-    if (round >= WARM_UP && samples->count < CHANGES_MAX) {
-        samples->seen_ns[samples->count] = seen - begin;
-        samples->acked_ns[samples->count] = acked - begin;
-        samples->count++;
-    }
-}
-
-static void report(latencies *samples)
-{
-    yr_report_percentiles("seen_", samples->seen_ns, samples->count);
-    yr_report_percentiles("acked_", samples->acked_ns, samples->count);
-}
-
-/* ---- etcd: the writer is a bare client on a connection of its own ---- */
-
-static bool write_changes(const yr_sample *self, seer *observer, latencies *samples)
-{
-    static yr_bare writer;
-    static yr_message message;
-    bool is_fine = yr_bare_open(&writer, self->address, NULL, NULL);
-    for (int i = 0; is_fine && i < CHANGES_MAX + WARM_UP; i++) {
-        /* Another weight than last time, so that it is a change. */
-        size_t count = self->work->count;
-        unsigned weight = 1 + (unsigned)((size_t)i / count) % 99;
-        yurpc_bytes put = yr_message_put(&message, (size_t)i % count, weight, 0);
-        int64_t begin = yr_now_ns();
-        is_fine = yr_bare_call(&writer, YR_PATH_PUT, put) > 0;
-        int64_t acked = yr_now_ns();
-        if (is_fine) {
-            await(observer);
-            add(samples, i, begin, observer->seen_ns, acked);
-        }
-    }
-    yr_bare_close(&writer);
-    return is_fine || yr_fail(self, "a change could not be written", NULL);
-}
-
-static bool run_yurpc_etcd(yr_sample *self)
-{
-    static latencies samples;
-    seer observer = {0};
+    static seer self;
     yurpc_watch *watch = NULL;
-    (void)sem_init(&observer.seen, 0, 0);
-    yurpc_registry *registry = yr_sample_open(self, 0);
+    seer_init(&self, sample);
+    yurpc_registry *registry = yr_sample_open(sample, 0);
     yurpc_service *service =
-        registry != NULL ? yr_sample_discover(self, registry, self->work->count) : NULL;
-    bool is_fine = service != NULL &&
-                   yurpc_service_watch(service, on_event, &observer, &watch) == YURPC_OK;
+        registry != NULL ? yr_sample_discover(sample, registry, sample->work->count) : NULL;
+    bool is_fine =
+        service != NULL && yurpc_service_watch(service, on_event, &self, &watch) == YURPC_OK;
     if (is_fine) {
-        await(&observer); /* those that were there */
-        is_fine = write_changes(self, &observer, &samples);
+        await(&self.is_ready);
+        is_fine = start_writing(&self, sample);
+    }
+    if (is_fine) {
+        await(&self.is_done);
+        is_fine = report(&self, sample);
     }
     yurpc_watch_stop(watch);
     yurpc_service_close(service);
     yurpc_registry_close(registry);
-    if (is_fine) {
-        report(&samples);
-    }
     return is_fine;
 }
 
-/* ---- etcd: seen by a bare watch, on a thread of its own ---- */
+/* ---- Bare ---- */
 
-typedef struct bare_watch {
-    seer observer; /* first the creation, then each change */
+typedef struct watcher {
+    seer seen;
     yr_bare bare;
-} bare_watch;
+    yr_bare_decoder list;
+    yr_bare_decoder changes;
+    int32_t watch;
+    bool is_watching;
+} watcher;
 
-/* Each of the few messages comes in one DATA frame, because it is small. */
-static void on_change(void *context, int32_t stream, yurpc_bytes data, bool is_end)
+static void take(void *context, int32_t stream, yurpc_bytes data, bool is_end)
 {
-    (void)stream;
-    (void)data;
-    bare_watch *self = context;
-    if (!is_end) {
-        self->observer.seen_ns = yr_now_ns();
-        (void)sem_post(&self->observer.seen);
+    watcher *self = context;
+    bool is_watch = stream == self->watch;
+    yr_bare_decoder *decoder = is_watch ? &self->changes : &self->list;
+    uint64_t before = decoder->events;
+    decoder->has_failed = decoder->has_failed || !yr_bare_decoder_take(decoder, data);
+    self->is_watching = self->is_watching || (is_watch && !is_end);
+    if (decoder->events > before) {
+        see(&self->seen, decoder->events - before);
     }
 }
 
-static void *watch_bare(void *context)
+static bool follow(watcher *self, const yr_sample *sample, yr_bare_list *list)
 {
-    bare_watch *self = context;
-    while (yr_bare_turn(&self->bare)) {
-    }
-    return NULL;
-}
-
-static bool run_bare_etcd(yr_sample *self)
-{
-    static latencies samples;
-    static bare_watch watch;
     static yr_message message;
-    pthread_t thread;
-    (void)sem_init(&watch.observer.seen, 0, 0);
-    if (!yr_bare_open(&watch.bare, self->address, on_change, &watch) ||
-        yr_bare_request(&watch.bare, YR_PATH_WATCH, yr_message_watch(&message), true) == 0 ||
-        pthread_create(&thread, NULL, watch_bare, &watch) != 0) {
-        return yr_fail(self, "the bare watch failed", NULL);
+    yr_bare_decoder_init(&self->list, YR_BARE_RANGE, list);
+    yr_bare_decoder_init(&self->changes, YR_BARE_WATCH, list);
+    bool is_fine = yr_bare_open(&self->bare, sample->address, take, self) &&
+                   yr_bare_call(&self->bare, YR_PATH_RANGE, yr_message_range(&message)) > 0 &&
+                   list->count == sample->work->count && yr_bare_list_index(list);
+    self->watch =
+        is_fine ? yr_bare_request(&self->bare, YR_PATH_WATCH, yr_message_watch(&message), true)
+                : 0;
+    while (self->watch != 0 && is_fine && !self->is_watching) {
+        is_fine = yr_bare_turn(&self->bare);
     }
-    await(&watch.observer);
-    bool is_fine = write_changes(self, &watch.observer, &samples);
-    if (is_fine) {
-        report(&samples);
-    }
-    return is_fine; /* the end of the process ends the watch */
+    return is_fine && self->watch != 0;
 }
 
-/* ---- local: the writer is a provider in another process ---- */
-
-typedef struct moments {
-    int64_t begin_ns;
-    int64_t acked_ns;
-} moments;
-
-/* For each byte that comes, register one more instance, and say when. */
-static bool serve_writes(const yr_sample *self, int orders, int answers)
+static bool run_bare(yr_sample *sample)
 {
-    char order = 0;
-    char host[YR_HOST_SIZE];
-    bool is_fine = true;
-    yurpc_registry *registry = yr_sample_open(self, 0);
-    yurpc_instance_spec spec = YURPC_INSTANCE_SPEC_INIT;
-    spec.service = YR_SERVICE;
-    spec.host = host;
-    spec.port = YR_PORT;
-    for (size_t i = self->work->count;
-         registry != NULL && is_fine && read(orders, &order, 1) == 1; i++) {
-        yurpc_registration *registration = NULL;
-        yr_name_host(i, host);
-        moments written = {.begin_ns = yr_now_ns()};
-        is_fine =
-            yurpc_registry_register(registry, &spec, NULL, &registration, NULL) == YURPC_OK;
-        written.acked_ns = yr_now_ns();
-        is_fine = is_fine && write(answers, &written, sizeof(written)) == sizeof(written);
+    static watcher self;
+    yr_bare_list list = {.count = 0};
+    seer_init(&self.seen, sample);
+    bool is_fine = follow(&self, sample, &list) && start_writing(&self.seen, sample);
+    while (is_fine && self.seen.count < self.seen.wanted) {
+        is_fine = yr_bare_turn(&self.bare) && !self.changes.has_failed;
     }
-    yurpc_registry_close(registry);
-    return is_fine && registry != NULL;
-}
-
-typedef struct provider {
-    pid_t pid;
-    int orders;
-    int answers;
-} provider;
-
-/* Forks: before this process has threads. */
-static bool start_writer(const yr_sample *self, provider *ret_writer)
-{
-    int orders[2];
-    int answers[2];
-    if (pipe(orders) != 0 || pipe(answers) != 0) {
-        return false;
-    }
-    pid_t pid = fork();
-    if (pid == 0) {
-        (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-        close(orders[1]);
-        close(answers[0]);
-        _exit(serve_writes(self, orders[0], answers[1]) ? 0 : 1);
-    }
-    close(orders[0]);
-    close(answers[1]);
-    *ret_writer = (provider){.pid = pid, .orders = orders[1], .answers = answers[0]};
-    return pid > 0;
-}
-
-static bool order_changes(const provider *writer, seer *observer, latencies *samples)
-{
-    for (int i = 0; i < LOCAL_CHANGES + WARM_UP; i++) {
-        moments written = {0};
-        if (write(writer->orders, "", 1) != 1 ||
-            read(writer->answers, &written, sizeof(written)) != sizeof(written)) {
-            return false;
-        }
-        await(observer);
-        add(samples, i, written.begin_ns, observer->seen_ns, written.acked_ns);
-    }
-    return true;
-}
-
-static bool run_yurpc_local(yr_sample *self)
-{
-    static latencies samples;
-    provider writer;
-    seer observer = {0};
-    yurpc_watch *watch = NULL;
-    (void)sem_init(&observer.seen, 0, 0);
-    if (!start_writer(self, &writer)) {
-        return yr_fail(self, "no process to write", NULL);
-    }
-    yurpc_registry *registry = yr_sample_open(self, 0);
-    yurpc_service *service =
-        registry != NULL ? yr_sample_discover(self, registry, self->work->count) : NULL;
-    bool is_fine = service != NULL &&
-                   yurpc_service_watch(service, on_event, &observer, &watch) == YURPC_OK;
-    if (is_fine) {
-        await(&observer); /* those that were there */
-        is_fine = order_changes(&writer, &observer, &samples);
-    }
-    yurpc_watch_stop(watch);
-    yurpc_service_close(service);
-    yurpc_registry_close(registry);
-    close(writer.orders);
-    (void)waitpid(writer.pid, NULL, 0); /* takes its instances with it */
-    if (is_fine) {
-        report(&samples);
-    }
-    return is_fine || yr_fail(self, "the changes could not be seen", NULL);
-}
-
-static bool run_echo(yr_sample *self)
-{
-    (void)self;
-    return yr_echo_measure();
+    is_fine =
+        is_fine ? report(&self.seen, sample) : yr_fail(sample, "the bare watch failed", NULL);
+    yr_bare_close(&self.bare);
+    yr_bare_list_deinit(&list);
+    return is_fine;
 }
 
 /* ---- The works ---- */
 
-#define WATCH  "a bare watch: a thread that blocks on a socket"
-#define WRITER "the same writer beside the bare watch"
-#define ECHO   "64 bytes over the loopback and back"
+#define WATCH   "a bare watch on a blocking socket, scanned by hand into a plain list"
+#define ANSWERS "the same writer beside the bare watch"
 
-static const yr_row etcd_rows[] = {
-    {"put until seen, p50", "µs", "yurpc.seen_p50_us", "bare.seen_p50_us", WATCH},
-    {"put until seen, p99", "µs", "yurpc.seen_p99_us", "bare.seen_p99_us", WATCH},
+static const yr_row rows[] = {
+    {"put until seen, p50", "µs", "yurpc.seen_p50_us", "bare.seen_p50_us", "go.seen_p50_us",
+     WATCH, "<= 1.1 bare"},
+    {"put until seen, p99", "µs", "yurpc.seen_p99_us", "bare.seen_p99_us", "go.seen_p99_us",
+     WATCH, NULL},
+    {"CPU of each change", "µs", "yurpc.cpu_us", "bare.cpu_us", "go.cpu_us", WATCH,
+     "<= 2 bare"},
     {"put until its writer's answer, p50", "µs", "yurpc.acked_p50_us", "bare.acked_p50_us",
-     WRITER},
-};
-
-static const yr_row local_rows[] = {
-    {"register until seen, p50", "µs", "yurpc.seen_p50_us", "echo.p50_us", ECHO},
-    {"register until seen, p99", "µs", "yurpc.seen_p99_us", "echo.p99_us", ECHO},
-    {"register until it returns, p50", "µs", "yurpc.acked_p50_us", "echo.p50_us", ECHO},
+     "go.acked_p50_us", ANSWERS, NULL},
 };
 
 static const yr_work works[] = {
@@ -295,21 +243,15 @@ static const yr_work works[] = {
         .name = "change.etcd",
         .backend = YR_BACKEND_ETCD,
         .count = 100,
+        .changes = 520,
         .is_filled = true,
         .runs = 5,
-        .programs = {{"yurpc", run_yurpc_etcd}, {"bare", run_bare_etcd}},
-        .rows = etcd_rows,
-        .row_count = sizeof(etcd_rows) / sizeof(etcd_rows[0]),
-    },
-    {
-        .name = "change.local",
-        .backend = YR_BACKEND_LOCAL,
-        .count = 100,
-        .is_filled = true,
-        .runs = 5,
-        .programs = {{"yurpc", run_yurpc_local}, {"echo", run_echo}},
-        .rows = local_rows,
-        .row_count = sizeof(local_rows) / sizeof(local_rows[0]),
+        .programs = {{"yurpc", run_yurpc, false},
+                     {"bare", run_bare, false},
+                     {YR_PEER, NULL, false},
+                     {WRITER, run_writer, true}},
+        .rows = rows,
+        .row_count = sizeof(rows) / sizeof(rows[0]),
     },
 };
 

@@ -6,6 +6,7 @@
 #include "bare_etcd.h"
 #include "bare_sqlite.h"
 #include "measure.h"
+#include "peer.h"
 #include "work.h"
 
 static bool run_yurpc(yr_sample *self)
@@ -72,39 +73,52 @@ static bool run_bare_sqlite(yr_sample *self)
 #define SELECT "every row of the same file by SQLite alone"
 
 static const yr_row etcd_rows[] = {
-    {"wall", "ms", "yurpc.wall_ms", "bare.wall_ms", RANGE},
-    {"CPU", "ms", "yurpc.cpu_ms", "bare.cpu_ms", RANGE},
-    {"peak memory", "MB", "yurpc.peak_mb", "bare.peak_mb", RANGE},
-    {"bytes of the answer", "MB", NULL, "bare.mb", RANGE},
+    {"wall", "ms", "yurpc.wall_ms", "bare.wall_ms", "go.wall_ms", RANGE, NULL},
+    {"CPU", "ms", "yurpc.cpu_ms", "bare.cpu_ms", "go.cpu_ms", RANGE, "<= 0.2 Go"},
+    {"peak memory", "MB", "yurpc.peak_mb", "bare.peak_mb", "go.peak_mb", RANGE, "<= 0.35 Go"},
+    {"bytes of the answer", "MB", NULL, "bare.mb", NULL, RANGE, NULL},
+};
+
+static const yr_row canned_rows[] = {
+    {"wall", "ms", "yurpc.wall_ms", "bare.wall_ms", "go.wall_ms", RANGE,
+     "<= 1.5 bare, <= 0.2 Go"},
+    {"CPU", "ms", "yurpc.cpu_ms", "bare.cpu_ms", "go.cpu_ms", RANGE, NULL},
+    {"peak memory", "MB", "yurpc.peak_mb", "bare.peak_mb", "go.peak_mb", RANGE, NULL},
+    {"bytes of the answer", "MB", NULL, "bare.mb", NULL, RANGE, NULL},
 };
 
 static const yr_row local_rows[] = {
-    {"wall", "ms", "yurpc.wall_ms", "bare.wall_ms", SELECT},
-    {"CPU", "ms", "yurpc.cpu_ms", "bare.cpu_ms", SELECT},
-    {"peak memory", "MB", "yurpc.peak_mb", "bare.peak_mb", SELECT},
-    {"bytes of the texts", "MB", NULL, "bare.mb", SELECT},
+    {"wall", "ms", "yurpc.wall_ms", "bare.wall_ms", NULL, SELECT, NULL},
+    {"CPU", "ms", "yurpc.cpu_ms", "bare.cpu_ms", NULL, SELECT, NULL},
+    {"peak memory", "MB", "yurpc.peak_mb", "bare.peak_mb", NULL, SELECT, NULL},
+    {"bytes of the texts", "MB", NULL, "bare.mb", NULL, SELECT, NULL},
 };
 
 #define ETCD(number)                                                                     \
     {                                                                                    \
         .name = "discover.etcd." #number, .backend = YR_BACKEND_ETCD, .count = (number), \
         .is_filled = true, .runs = 5,                                                    \
-        .programs = {{"yurpc", run_yurpc}, {"bare", run_bare_etcd}}, .rows = etcd_rows,  \
-        .row_count = sizeof(etcd_rows) / sizeof(etcd_rows[0]),                           \
+        .programs = {{"yurpc", run_yurpc, false},                                        \
+                     {"bare", run_bare_etcd, false},                                     \
+                     {YR_PEER, NULL, false}},                                            \
+        .rows = etcd_rows, .row_count = sizeof(etcd_rows) / sizeof(etcd_rows[0]),        \
     }
 #define LOCAL(number)                                                                      \
     {                                                                                      \
         .name = "discover.local." #number, .backend = YR_BACKEND_LOCAL, .count = (number), \
         .is_filled = true, .runs = 5,                                                      \
-        .programs = {{"yurpc", run_yurpc}, {"bare", run_bare_sqlite}}, .rows = local_rows, \
-        .row_count = sizeof(local_rows) / sizeof(local_rows[0]),                           \
+        .programs = {{"yurpc", run_yurpc, false}, {"bare", run_bare_sqlite, false}},       \
+        .rows = local_rows, .row_count = sizeof(local_rows) / sizeof(local_rows[0]),       \
     }
 
 #define CANNED(number)                                                                       \
     {                                                                                        \
         .name = "discover.canned." #number, .backend = YR_BACKEND_CANNED, .count = (number), \
-        .runs = 5, .programs = {{"yurpc", run_yurpc}, {"bare", run_bare_etcd}},              \
-        .rows = etcd_rows, .row_count = sizeof(etcd_rows) / sizeof(etcd_rows[0]),            \
+        .runs = 5,                                                                           \
+        .programs = {{"yurpc", run_yurpc, false},                                            \
+                     {"bare", run_bare_etcd, false},                                         \
+                     {YR_PEER, NULL, false}},                                                \
+        .rows = canned_rows, .row_count = sizeof(canned_rows) / sizeof(canned_rows[0]),      \
     }
 
 static const yr_work works[] = {ETCD(100),  ETCD(10000),  ETCD(100000), CANNED(100000),

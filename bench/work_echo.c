@@ -9,17 +9,19 @@ static bool run_bare(yr_sample *self)
 }
 
 static const yr_row rows[] = {
-    {"round trip, p50", "µs", NULL, "bare.p50_us", "64 bytes over the loopback and back"},
-    {"round trip, p99", "µs", NULL, "bare.p99_us", "64 bytes over the loopback and back"},
-    {"round trip, CPU of one side", "µs", NULL, "bare.cpu_us",
-     "64 bytes over the loopback and back"},
+    {"round trip, p50", "µs", NULL, "bare.p50_us", NULL, "64 bytes over the loopback and back",
+     NULL},
+    {"round trip, p99", "µs", NULL, "bare.p99_us", NULL, "64 bytes over the loopback and back",
+     NULL},
+    {"round trip, CPU of one side", "µs", NULL, "bare.cpu_us", NULL,
+     "64 bytes over the loopback and back", NULL},
 };
 
 static const yr_work works[] = {
     {
         .name = "echo",
         .runs = 5,
-        .programs = {{"bare", run_bare}},
+        .programs = {{"bare", run_bare, false}},
         .rows = rows,
         .row_count = sizeof(rows) / sizeof(rows[0]),
     },

@@ -6,6 +6,7 @@
 #include "bare_etcd.h"
 #include "bare_sqlite.h"
 #include "measure.h"
+#include "peer.h"
 #include "work.h"
 
 enum { SETTLE_MS = 1000, CONNECT_TRIES = 500, CONNECT_PAUSE_MS = 10 };
@@ -24,6 +25,7 @@ static bool await_connection(const yurpc_registry *registry)
 
 static bool run_yurpc(yr_sample *self)
 {
+    int64_t empty = yr_memory_private_dirty();
     yurpc_registry *registry = yr_sample_open(self, 0);
     if (registry == NULL || !await_connection(registry)) {
         return yr_fail(self, "the registry does not answer", NULL);
@@ -34,6 +36,7 @@ static bool run_yurpc(yr_sample *self)
         yr_pause_ms(SETTLE_MS); /* what is freed later is freed by then */
         int64_t full = yr_memory_private_dirty();
         yr_report("idle_mb", (double)idle / 1e6);
+        yr_report("above_mb", (double)(idle - empty) / 1e6);
         yr_report("full_mb", (double)full / 1e6);
         yr_report("each_bytes", (double)(full - idle) / (double)self->work->count);
     }
@@ -64,22 +67,25 @@ static bool run_bare(yr_sample *self)
     return true;
 }
 
-#define EMPTY "an empty program, linked to the same libraries"
+#define EMPTY  "an empty program, linked to the same libraries"
+#define ANSWER "the bytes of the Range's answer"
 
 static const yr_row etcd_rows[] = {
-    {"idle, connected", "MB", "yurpc.idle_mb", "bare.empty_mb", EMPTY},
-    {"100,000 instances cached", "MB", "yurpc.full_mb", "bare.list_mb",
-     "the bytes of the Range's answer"},
-    {"each of them", "bytes", "yurpc.each_bytes", "bare.each_bytes",
-     "the bytes of the Range's answer"},
+    {"idle, connected", "MB", "yurpc.idle_mb", "bare.empty_mb", "go.idle_mb", EMPTY, NULL},
+    {"idle, above an empty program", "MB", "yurpc.above_mb", NULL, NULL, NULL, "<= 1"},
+    {"100,000 instances cached", "MB", "yurpc.full_mb", "bare.list_mb", "go.full_mb", ANSWER,
+     NULL},
+    {"each of them", "bytes", "yurpc.each_bytes", "bare.each_bytes", "go.each_bytes", ANSWER,
+     "<= 200"},
 };
 
 static const yr_row local_rows[] = {
-    {"idle, connected", "MB", "yurpc.idle_mb", "bare.empty_mb", EMPTY},
-    {"100,000 instances cached", "MB", "yurpc.full_mb", "bare.list_mb",
-     "the bytes of keys and values in the file"},
-    {"each of them", "bytes", "yurpc.each_bytes", "bare.each_bytes",
-     "the bytes of keys and values in the file"},
+    {"idle, connected", "MB", "yurpc.idle_mb", "bare.empty_mb", NULL, EMPTY, NULL},
+    {"idle, above an empty program", "MB", "yurpc.above_mb", NULL, NULL, NULL, "<= 1"},
+    {"100,000 instances cached", "MB", "yurpc.full_mb", "bare.list_mb", NULL,
+     "the bytes of keys and values in the file", NULL},
+    {"each of them", "bytes", "yurpc.each_bytes", "bare.each_bytes", NULL,
+     "the bytes of keys and values in the file", "<= 200"},
 };
 
 static const yr_work works[] = {
@@ -89,7 +95,9 @@ static const yr_work works[] = {
         .count = 100000,
         .is_filled = true,
         .runs = 5,
-        .programs = {{"yurpc", run_yurpc}, {"bare", run_bare}},
+        .programs = {{"yurpc", run_yurpc, false},
+                     {"bare", run_bare, false},
+                     {YR_PEER, NULL, false}},
         .rows = etcd_rows,
         .row_count = sizeof(etcd_rows) / sizeof(etcd_rows[0]),
     },
@@ -99,7 +107,7 @@ static const yr_work works[] = {
         .count = 100000,
         .is_filled = true,
         .runs = 5,
-        .programs = {{"yurpc", run_yurpc}, {"bare", run_bare}},
+        .programs = {{"yurpc", run_yurpc, false}, {"bare", run_bare, false}},
         .rows = local_rows,
         .row_count = sizeof(local_rows) / sizeof(local_rows[0]),
     },

@@ -191,12 +191,18 @@ static bool run_bare(yr_sample *self)
 #define COUNT "an array and one atomic counter, nothing that could change"
 
 static const yr_row rows[] = {
-    {"acquire + release, 1 thread", "ns", "yurpc.acquire_1_ns", "bare.lock_1_ns", LOCK},
-    {"acquire + release, 2 threads", "ns", "yurpc.acquire_2_ns", "bare.lock_2_ns", LOCK},
-    {"pick round robin, 1 thread", "ns", "yurpc.turn_1_ns", "bare.count_1_ns", COUNT},
-    {"pick round robin, 2 threads", "ns", "yurpc.turn_2_ns", "bare.count_2_ns", COUNT},
-    {"pick at random, 1 thread", "ns", "yurpc.random_1_ns", "bare.count_1_ns", COUNT},
-    {"pick at random, 2 threads", "ns", "yurpc.random_2_ns", "bare.count_2_ns", COUNT},
+    {"acquire + release, 1 thread", "ns", "yurpc.acquire_1_ns", "bare.lock_1_ns", NULL, LOCK,
+     NULL},
+    {"acquire + release, 2 threads", "ns", "yurpc.acquire_2_ns", "bare.lock_2_ns", NULL, LOCK,
+     NULL},
+    {"pick round robin, 1 thread", "ns", "yurpc.turn_1_ns", "bare.count_1_ns", NULL, COUNT,
+     NULL},
+    {"pick round robin, 2 threads", "ns", "yurpc.turn_2_ns", "bare.count_2_ns", NULL, COUNT,
+     NULL},
+    {"pick at random, 1 thread", "ns", "yurpc.random_1_ns", "bare.count_1_ns", NULL, COUNT,
+     NULL},
+    {"pick at random, 2 threads", "ns", "yurpc.random_2_ns", "bare.count_2_ns", NULL, COUNT,
+     NULL},
 };
 
 static const yr_work works[] = {
@@ -206,7 +212,7 @@ static const yr_work works[] = {
         .count = INSTANCES,
         .is_filled = true,
         .runs = 5,
-        .programs = {{"yurpc", run_yurpc}, {"bare", run_bare}},
+        .programs = {{"yurpc", run_yurpc, false}, {"bare", run_bare, false}},
         .rows = rows,
         .row_count = sizeof(rows) / sizeof(rows[0]),
     },

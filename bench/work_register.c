@@ -7,6 +7,7 @@
 #include "bare_sqlite.h"
 #include "measure.h"
 #include "names.h"
+#include "peer.h"
 #include "work.h"
 
 #include <stdio.h>
@@ -133,32 +134,52 @@ static bool run_bare_sqlite(yr_sample *self)
 #define INSERT "one transaction of INSERTs by SQLite alone"
 
 static const yr_row etcd_rows[] = {
-    {"register, wall", "ms", "yurpc.wall_ms", "bare.wall_ms", TXN},
-    {"register, CPU", "ms", "yurpc.cpu_ms", "bare.cpu_ms", TXN},
-    {"register, peak memory", "MB", "yurpc.peak_mb", "bare.peak_mb", TXN},
-    {"leave, wall", "ms", "yurpc.leave_ms", "bare.leave_ms", "the lease revoked"},
+    {"register, wall", "ms", "yurpc.wall_ms", "bare.wall_ms", "go.wall_ms", TXN, "<= 1.3 bare"},
+    {"register, CPU", "ms", "yurpc.cpu_ms", "bare.cpu_ms", "go.cpu_ms", TXN, NULL},
+    {"register, peak memory", "MB", "yurpc.peak_mb", "bare.peak_mb", "go.peak_mb", TXN, NULL},
+    {"leave, wall", "ms", "yurpc.leave_ms", "bare.leave_ms", NULL, "the lease revoked", NULL},
+};
+
+static const yr_row each_rows[] = {
+    {"register, against one by one", "ms", "yurpc.wall_ms", NULL, "go.each_ms", NULL,
+     "<= 0.01667 Go"},
+    {"the same, CPU", "ms", "yurpc.cpu_ms", NULL, "go.each_cpu_ms", NULL, NULL},
 };
 
 static const yr_row local_rows[] = {
-    {"register, wall", "ms", "yurpc.wall_ms", "bare.wall_ms", INSERT},
-    {"register, CPU", "ms", "yurpc.cpu_ms", "bare.cpu_ms", INSERT},
-    {"register, peak memory", "MB", "yurpc.peak_mb", "bare.peak_mb", INSERT},
-    {"leave, wall", "ms", "yurpc.leave_ms", NULL, NULL},
+    {"register, wall", "ms", "yurpc.wall_ms", "bare.wall_ms", NULL, INSERT, "<= 1000"},
+    {"register, CPU", "ms", "yurpc.cpu_ms", "bare.cpu_ms", NULL, INSERT, NULL},
+    {"register, peak memory", "MB", "yurpc.peak_mb", "bare.peak_mb", NULL, INSERT, NULL},
+    {"leave, wall", "ms", "yurpc.leave_ms", NULL, NULL, NULL, NULL},
 };
 
 #define ETCD(number)                                                                     \
     {                                                                                    \
         .name = "register.etcd." #number, .backend = YR_BACKEND_ETCD, .count = (number), \
-        .runs = 5, .programs = {{"yurpc", run_yurpc}, {"bare", run_bare_etcd}},          \
+        .runs = 5,                                                                       \
+        .programs = {{"yurpc", run_yurpc, false},                                        \
+                     {"bare", run_bare_etcd, false},                                     \
+                     {YR_PEER, NULL, false}},                                            \
         .rows = etcd_rows, .row_count = sizeof(etcd_rows) / sizeof(etcd_rows[0]),        \
     }
 #define LOCAL(number)                                                                      \
     {                                                                                      \
         .name = "register.local." #number, .backend = YR_BACKEND_LOCAL, .count = (number), \
-        .runs = 5, .programs = {{"yurpc", run_yurpc}, {"bare", run_bare_sqlite}},          \
+        .runs = 5,                                                                         \
+        .programs = {{"yurpc", run_yurpc, false}, {"bare", run_bare_sqlite, false}},       \
         .rows = local_rows, .row_count = sizeof(local_rows) / sizeof(local_rows[0]),       \
     }
 
-static const yr_work works[] = {ETCD(1000), ETCD(10000), LOCAL(1000), LOCAL(10000)};
+/* The reference's way takes long: a lease and a put for each, each awaited. */
+#define EACH(number)                                                                          \
+    {                                                                                         \
+        .name = "register.each." #number, .backend = YR_BACKEND_ETCD, .count = (number),      \
+        .changes = 1, .runs = 3,                                                              \
+        .programs = {{"yurpc", run_yurpc, false}, {YR_PEER, NULL, false}}, .rows = each_rows, \
+        .row_count = sizeof(each_rows) / sizeof(each_rows[0]),                                \
+    }
+
+static const yr_work works[] = {ETCD(1000), ETCD(10000), EACH(10000), LOCAL(1000),
+                                LOCAL(10000)};
 
 const yr_works yr_works_register = {works, sizeof(works) / sizeof(works[0])};
