@@ -9,15 +9,36 @@
 
 enum { CAP_MIN = 64 };
 
+/* ---- Storage ---- */
+
+static uint8_t *resize(const yr_buf *buf, size_t cap)
+{
+    return buf->is_private ? yr_private_realloc(buf->data, cap) : yr_realloc(buf->data, cap);
+}
+
+static void release(const yr_buf *buf)
+{
+    if (buf->is_private) {
+        yr_private_free(buf->data);
+    } else {
+        yr_free(buf->data);
+    }
+}
+
 void yr_buf_init(yr_buf *buf, size_t len_max)
 {
     *buf = (yr_buf){.len_max = len_max};
 }
 
+void yr_buf_init_private(yr_buf *buf, size_t len_max)
+{
+    *buf = (yr_buf){.len_max = len_max, .is_private = true};
+}
+
 void yr_buf_deinit(yr_buf *buf)
 {
-    yr_free(buf->data);
-    yr_buf_init(buf, buf->len_max);
+    release(buf);
+    *buf = (yr_buf){.len_max = buf->len_max, .is_private = buf->is_private};
 }
 
 void yr_buf_clear(yr_buf *buf)
@@ -36,12 +57,12 @@ yurpc_status yr_buf_reserve(yr_buf *buf, size_t extra)
         return YURPC_OK;
     }
 
-    size_t cap = buf->cap > 0 ? buf->cap : CAP_MIN;
+    size_t cap = buf->cap > 0 ? buf->cap : buf->is_private ? YR_PRIVATE_MIN : CAP_MIN;
     while (cap < needed) {
         cap = cap <= buf->len_max / 2 ? cap * 2 : buf->len_max;
     }
 
-    uint8_t *data = yr_realloc(buf->data, cap);
+    uint8_t *data = resize(buf, cap);
     if (data == NULL) {
         return YURPC_NO_MEMORY;
     }
@@ -110,6 +131,7 @@ const char *yr_buf_text(yr_buf *buf)
 
 char *yr_buf_detach_text(yr_buf *buf)
 {
+    YR_ASSERT(!buf->is_private);
     if (yr_buf_text(buf) == NULL) {
         return NULL;
     }

@@ -9,6 +9,7 @@
 
 #include <yurpc/status.h>
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -16,11 +17,15 @@ typedef struct yr_buf {
     uint8_t *data;
     size_t len;
     size_t cap;
-    size_t len_max; /* refuse to grow past this many bytes */
+    size_t len_max;  /* refuse to grow past this many bytes */
+    bool is_private; /* what it holds may be secret: see base/mem.h */
 } yr_buf;
 
 /* Make @p buf empty. Allocates nothing and cannot fail. */
 void yr_buf_init(yr_buf *buf, size_t len_max);
+
+/* The same for a buffer that secrets pass through: its storage is private memory. */
+void yr_buf_init_private(yr_buf *buf, size_t len_max);
 
 /* Release the storage; @p buf is as after yr_buf_init(). */
 void yr_buf_deinit(yr_buf *buf);
@@ -46,7 +51,7 @@ void yr_buf_consume(yr_buf *buf, size_t len);
 const char *yr_buf_text(yr_buf *buf);
 
 /* The caller owns the storage now (yr_free() it), with a NUL behind; NULL: no memory or room.
- */
+ * Not for a private one. */
 char *yr_buf_detach_text(yr_buf *buf);
 
 #endif /* YR_BASE_BUF_H */

@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 /* Atomic because tests set them while library threads allocate. */
 static _Atomic long fail_after = -1;
@@ -82,6 +83,57 @@ char *yr_memdup0(const void *data, size_t len)
         memcpy(copy, data, len);
     }
     return copy;
+}
+
+/* ---- Private memory ---- */
+
+enum { PAGE = 4096 }; /* mmap(2) rounds up to whole ones, whatever their size */
+
+/* What precedes it in its mapping. */
+typedef struct private_head {
+    _Alignas(16) size_t size; /* of the mapping */
+} private_head;
+
+_Static_assert(sizeof(private_head) + YR_PRIVATE_MIN == PAGE, "a page holds what it says");
+
+static private_head *head_of(void *ptr)
+{
+    return (private_head *)ptr - 1;
+}
+
+void yr_private_free(void *ptr)
+{
+    if (ptr != NULL) {
+        count(-1);
+        (void)munmap(head_of(ptr), head_of(ptr)->size);
+    }
+}
+
+void *yr_private_realloc(void *ptr, size_t size)
+{
+    if (size > SIZE_MAX / 2 || !may_allocate()) {
+        return NULL;
+    }
+    size = (size + sizeof(private_head) + PAGE - 1) / PAGE * PAGE;
+    if (ptr != NULL && size == head_of(ptr)->size) {
+        return ptr;
+    }
+    private_head *head =
+        mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (head == MAP_FAILED) {
+        return NULL;
+    }
+#ifdef MADV_DONTDUMP
+    (void)madvise(head, size, MADV_DONTDUMP); /* a kernel that does not know it dumps it */
+#endif
+    head->size = size;
+    count(1);
+    if (ptr != NULL) {
+        size_t kept = head_of(ptr)->size < size ? head_of(ptr)->size : size;
+        memcpy(head + 1, ptr, kept - sizeof *head);
+        yr_private_free(ptr);
+    }
+    return head + 1;
 }
 
 void yr_mem_fail_after(long n)

@@ -32,6 +32,16 @@ void *yr_grow(void *items, size_t count, size_t *cap, size_t size)
 char *yr_strdup(const char *text) YR_ALLOC(yr_free);
 char *yr_memdup0(const void *data, size_t len) YR_ALLOC(yr_free);
 
+/*
+ * Memory for what may be secret, and for buffers that it passes through: on pages of its own,
+ * which are not in a core dump (where the kernel can leave them out: Linux), and which the
+ * kernel takes back when they are freed, so that nothing of it is met again. It costs a system
+ * call and a page at least: for what lives long or is large. Freed by yr_private_free() only.
+ */
+enum { YR_PRIVATE_MIN = 4096 - 16 }; /* what fits into a page; so does twice that into two */
+void yr_private_free(void *ptr);
+void *yr_private_realloc(void *ptr, size_t size) __attribute__((warn_unused_result));
+
 /* Test hook: let @p n more allocations succeed, then fail all; -1 never fails. */
 void yr_mem_fail_after(long n);
 

@@ -9,20 +9,16 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-void yr_secret_free(char *text)
+char *yr_secret_copy(const char *text)
 {
-    if (text != NULL) {
-        explicit_bzero(text, strlen(text));
-        yr_free(text);
-    }
+    size_t size = strlen(text) + 1;
+    char *copy = yr_private_realloc(NULL, size);
+    return copy != NULL ? memcpy(copy, text, size) : NULL;
 }
 
-void yr_secret_wipe_buf(yr_buf *buf)
+void yr_secret_free(char *text)
 {
-    if (buf->data != NULL) {
-        explicit_bzero(buf->data, buf->cap);
-    }
-    yr_buf_deinit(buf);
+    yr_private_free(text);
 }
 
 static yr_secret_stamp stamp_of(const struct stat *info)
@@ -90,7 +86,7 @@ static yurpc_status take_line(const char *path, yr_buf *buf, yurpc_error **ret_e
 
 static yurpc_status read_all(int file, const char *path, yr_buf *buf, yurpc_error **ret_error)
 {
-    /* One byte more shows that there is too much; at once, so that no copy is left behind. */
+    /* One byte more shows that there is too much. */
     yurpc_status status = yr_buf_reserve(buf, YR_SECRET_LEN_MAX + 1);
     if (status != YURPC_OK) {
         return yr_error_set_status(ret_error, status);
@@ -113,20 +109,21 @@ static yurpc_status read_file(int file, const char *path, char **ret_secret,
                               yurpc_error **ret_error)
 {
     yr_buf buf;
-    yr_buf_init(&buf, YR_SECRET_LEN_MAX + 64);
+    yr_buf_init_private(&buf, YR_SECRET_LEN_MAX + 64);
     yurpc_status status = read_all(file, path, &buf, ret_error);
     if (status == YURPC_OK) {
         status = take_line(path, &buf, ret_error);
     }
     if (status == YURPC_OK) {
-        char *secret = yr_memdup0(buf.data, buf.len);
+        const char *text = yr_buf_text(&buf);
+        char *secret = text != NULL ? yr_secret_copy(text) : NULL;
         if (secret == NULL) {
             status = yr_error_set_status(ret_error, YURPC_NO_MEMORY);
         } else {
             *ret_secret = secret;
         }
     }
-    yr_secret_wipe_buf(&buf);
+    yr_buf_deinit(&buf);
     return status;
 }
 

@@ -13,11 +13,11 @@
 
 enum { YR_SECRET_LEN_MAX = 4096 };
 
-/* Overwrite the text and free it; NULL is allowed. */
-void yr_secret_free(char *text);
+/* A copy of the text in private memory (base/mem.h); NULL: out of memory. */
+char *yr_secret_copy(const char *text) __attribute__((warn_unused_result));
 
-/* Overwrite what @p buf holds and held, and release its storage. */
-void yr_secret_wipe_buf(yr_buf *buf);
+/* Free such a copy, of which nothing is left; NULL is allowed. */
+void yr_secret_free(char *text);
 
 /* Which file it was, and when it was written: to see that there is another. */
 typedef struct yr_secret_stamp {

@@ -7,6 +7,7 @@
 #include "etcd/decode.h"
 #include "etcd/encode.h"
 #include "etcd/status_table.h"
+#include "grpc/conn.h"
 
 #include <string.h>
 
@@ -36,12 +37,14 @@ static yurpc_status check_options(const yr_etcd_options *options, yurpc_error **
     return wrong == NULL ? YURPC_OK : yr_error_set(ret_error, YURPC_INVALID, -1, "%s", wrong);
 }
 
-static yurpc_status copy_text(const char *text, char **ret_copy)
+typedef char *copy_fn(const char *text);
+
+static yurpc_status copy_text(copy_fn *copy_of, const char *text, char **ret_copy)
 {
     if (text == NULL) {
         return YURPC_OK;
     }
-    char *copy = yr_strdup(text);
+    char *copy = copy_of(text);
     if (copy == NULL) {
         return YURPC_NO_MEMORY;
     }
@@ -68,6 +71,7 @@ yurpc_status yr_auth_init(yr_auth *auth, yr_etcd *client, const yr_etcd_options 
     auth->client = client;
     auth->events = *events;
     yr_gather_init(&auth->answer);
+    yr_buf_init_private(&auth->answer.message, YR_GRPC_MESSAGE_MAX);
     yr_timer_init(&auth->timer, on_timer, auth);
     yr_task_init(&auth->refused_task, on_refused_task, auth);
     yr_backoff_init(&auth->refused, YR_AUTH_REFUSED_MS, YR_AUTH_REFUSED_MAX_MS);
@@ -80,9 +84,9 @@ yurpc_status yr_auth_init(yr_auth *auth, yr_etcd *client, const yr_etcd_options 
     if (status != YURPC_OK) {
         return status;
     }
-    if (copy_text(options->username, &auth->username) != YURPC_OK ||
-        copy_text(options->password, &auth->password) != YURPC_OK ||
-        copy_text(options->password_file, &auth->password_file) != YURPC_OK) {
+    if (copy_text(yr_strdup, options->username, &auth->username) != YURPC_OK ||
+        copy_text(yr_secret_copy, options->password, &auth->password) != YURPC_OK ||
+        copy_text(yr_strdup, options->password_file, &auth->password_file) != YURPC_OK) {
         return yr_error_set_status(ret_error, YURPC_NO_MEMORY);
     }
     auth->is_ready = auth->username == NULL;
@@ -102,7 +106,7 @@ void yr_auth_deinit(yr_auth *auth)
         yr_grpc_call_cancel(auth->grpc);
         auth->grpc = NULL;
     }
-    yr_secret_wipe_buf(&auth->answer.message);
+    yr_buf_deinit(&auth->answer.message);
     yr_free(auth->username);
     yr_secret_free(auth->password);
     yr_free(auth->password_file);
@@ -213,7 +217,7 @@ static void login_answered(yr_auth *auth)
     yurpc_status status = auth->answer.is_whole
                               ? yr_decode_authenticate(yr_gather_message(&auth->answer), &token)
                               : YURPC_PROTOCOL;
-    yr_secret_wipe_buf(&auth->answer.message);
+    yr_buf_deinit(&auth->answer.message);
     if (status == YURPC_OK) {
         become_ready(auth, token);
     } else {
@@ -279,7 +283,7 @@ static yurpc_status send_login(yr_auth *auth, yr_grpc_channel *channel, const ch
 {
     static const yr_grpc_events events = {on_part, on_end};
     yr_buf message;
-    yr_buf_init(&message, YR_ETCD_REQUEST_MAX);
+    yr_buf_init_private(&message, YR_ETCD_REQUEST_MAX);
     auth->answer.is_whole = false;
     yurpc_status status = yr_encode_authenticate(auth->username, password, &message);
     if (status == YURPC_OK) {
@@ -292,7 +296,7 @@ static yurpc_status send_login(yr_auth *auth, yr_grpc_channel *channel, const ch
         auth->channel = channel;
         auth->asked_ms = now_ms(auth);
     }
-    yr_secret_wipe_buf(&message);
+    yr_buf_deinit(&message);
     return status;
 }
 

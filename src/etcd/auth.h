@@ -17,8 +17,8 @@
  * Without a user, calls go out without a token. When etcd wants one, they fail, and for a
  * second so do all others, without being sent; then one call is let through to see.
  *
- * The password is read anew for each Authenticate, when it is in a file; all that held it is
- * overwritten. It is part of no log and no error.
+ * The password is read anew for each Authenticate, when it is in a file. Whatever holds it or
+ * the token is private memory (base/mem.h). They are part of no log and no error.
  */
 #ifndef YR_ETCD_AUTH_H
 #define YR_ETCD_AUTH_H

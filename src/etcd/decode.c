@@ -418,7 +418,7 @@ yurpc_status yr_decode_authenticate(yurpc_bytes message, char **ret_token)
     if (in == NULL) {
         status = arena_status(&arena);
     } else if (token_is_good(in->token)) {
-        char *token = yr_strdup(in->token);
+        char *token = yr_secret_copy(in->token);
         status = token == NULL ? YURPC_NO_MEMORY : YURPC_OK;
         if (token != NULL) {
             *ret_token = token;

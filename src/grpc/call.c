@@ -8,21 +8,13 @@
 
 enum { IDLE_BUF_MAX = 16 * 1024 }; /* larger send buffers are given back when empty */
 
-static void call_drop_out(yr_grpc_call *call)
-{
-    if (call->is_secret && call->out.data != NULL) {
-        explicit_bzero(call->out.data, call->out.cap);
-    }
-    yr_buf_deinit(&call->out);
-}
-
 void yr_grpc_call_free(yr_grpc_call *call)
 {
     yr_list_remove(&call->link);
     yr_list_remove(&call->resume_link);
     yr_heap_remove(&call->conn->deadlines, &call->deadline);
     yr_grpc_head_free(call->head);
-    call_drop_out(call);
+    yr_buf_deinit(&call->out);
     yr_grpc_headers_deinit(&call->headers);
     yurpc_error_free(call->end_text);
     yr_free(call);
@@ -59,7 +51,7 @@ void yr_grpc_call_end(yr_grpc_call *call, const yr_grpc_end *end, yurpc_error *t
     }
     yr_list_remove(&call->resume_link);
     yr_heap_remove(&conn->deadlines, &call->deadline);
-    call_drop_out(call);
+    yr_buf_deinit(&call->out);
     yr_list_remove(&call->link);
     yr_list_append(&conn->ended, &call->link);
     call_leave_stream(call, rst);
@@ -159,7 +151,7 @@ ssize_t yr_grpc_call_read(nghttp2_session *session, int32_t stream_id, uint8_t *
         *data_flags |= NGHTTP2_DATA_FLAG_EOF;
     }
     if (call->is_finished || call->out.cap > IDLE_BUF_MAX) {
-        call_drop_out(call);
+        yr_buf_deinit(&call->out);
     }
     return (ssize_t)len;
 }

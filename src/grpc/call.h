@@ -49,7 +49,7 @@ typedef struct yr_grpc_request {
     int64_t deadline_ms; /* from now, sent as grpc-timeout and enforced here; 0: none */
     yurpc_bytes message; /* sent at once when not NULL; copied */
     bool is_half_closed; /* nothing follows: unary */
-    bool is_secret;      /* our copy of the message is overwritten when the call is over */
+    bool is_secret;      /* our copy of the message is private memory (base/mem.h) */
 } yr_grpc_request;
 
 /* A piece of a received message, in order. An empty message is one empty part. */

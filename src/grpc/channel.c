@@ -251,7 +251,7 @@ yurpc_status yr_grpc_channel_new(yr_io *io, const yr_grpc_channel_options *optio
     channel->connect_timeout_ms = options->connect_timeout_ms;
     channel->connect_due_ms = yr_io_now_ms(io) + options->connect_timeout_ms;
     yr_timer_init(&channel->timer, on_timer, channel);
-    yr_buf_init(&channel->out, OUT_MAX);
+    yr_buf_init_private(&channel->out, OUT_MAX);
     yurpc_status status = make_authority(options->host, options->port, &channel->authority);
     if (status != YURPC_OK) {
         goto fail;

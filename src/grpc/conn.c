@@ -27,7 +27,7 @@ yurpc_status yr_grpc_conn_new(const char *authority, int64_t now_ms, yr_grpc_con
     yr_list_init(&conn->ended);
     yr_list_init(&conn->resumed);
     yr_heap_init(&conn->deadlines);
-    yr_buf_init(&conn->out, OUT_MAX);
+    yr_buf_init_private(&conn->out, OUT_MAX);
     conn->authority = yr_strdup(authority);
     if (conn->authority == NULL) {
         goto fail;
@@ -453,10 +453,13 @@ static yurpc_status call_new(yr_grpc_conn *conn, const yr_grpc_request *request,
         return YURPC_NO_MEMORY;
     }
     call->conn = conn;
-    call->is_secret = request->is_secret;
     yr_list_init(&call->link);
     yr_list_init(&call->resume_link);
-    yr_buf_init(&call->out, (size_t)2 * YR_GRPC_SEND_QUEUE_MAX);
+    if (request->is_secret) {
+        yr_buf_init_private(&call->out, (size_t)2 * YR_GRPC_SEND_QUEUE_MAX);
+    } else {
+        yr_buf_init(&call->out, (size_t)2 * YR_GRPC_SEND_QUEUE_MAX);
+    }
     yr_grpc_deframer_init(&call->deframer, YR_GRPC_MESSAGE_MAX);
     yr_grpc_headers_init(&call->headers, YR_GRPC_HEADER_LIST_MAX);
     yurpc_status status = yr_grpc_head_new(conn->authority, conn->is_tls, request, &call->head);

@@ -29,7 +29,6 @@ struct yr_grpc_call {
     yr_grpc_head *head; /* until it was sent */
     int32_t stream_id;  /* 0: not begun */
     bool is_finished;   /* no more messages will be queued */
-    bool is_secret;     /* what it sent is overwritten before it is freed */
     bool is_deferred;   /* nghttp2 does not ask for bytes until told */
     bool is_cancelled;  /* inside its own on_part: to be freed after it */
     bool has_ended;

@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "grpc/core.h"
+#include "grpc/memory.h"
 #include "grpc/text.h"
 
 enum {
@@ -294,30 +295,6 @@ static int on_frame_send(nghttp2_session *session, const nghttp2_frame *frame, v
     return 0;
 }
 
-static void *mem_malloc(size_t size, void *user_data)
-{
-    (void)user_data;
-    return yr_realloc(NULL, size);
-}
-
-static void mem_free(void *ptr, void *user_data)
-{
-    (void)user_data;
-    yr_free(ptr);
-}
-
-static void *mem_calloc(size_t count, size_t size, void *user_data)
-{
-    (void)user_data;
-    return yr_calloc(count, size);
-}
-
-static void *mem_realloc(void *ptr, size_t size, void *user_data)
-{
-    (void)user_data;
-    return yr_realloc(ptr, size);
-}
-
 static int session_submit_preface(nghttp2_session *session)
 {
     const nghttp2_settings_entry settings[] = {
@@ -354,7 +331,7 @@ static void callbacks_set(nghttp2_session_callbacks *callbacks)
 
 yurpc_status yr_grpc_session_new(yr_grpc_conn *conn, nghttp2_session **ret_session)
 {
-    nghttp2_mem memory = {NULL, mem_malloc, mem_free, mem_calloc, mem_realloc};
+    nghttp2_mem memory = yr_grpc_memory; /* declared without const, but only copied */
     nghttp2_session_callbacks *callbacks = NULL;
     nghttp2_option *options = NULL;
     nghttp2_session *session = NULL;

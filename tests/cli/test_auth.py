@@ -1,6 +1,9 @@
 """Users and passwords, on real etcds with authentication on; and that no password shows up."""
 import pathlib
+import re
+import socket
 import sys
+import threading
 import time
 import urllib.error
 
@@ -11,22 +14,70 @@ TOKEN_TTL = 3  # seconds; etcd looks for expired tokens once a second
 AT_ONCE = 3 * SLOWNESS
 
 
-def places_in_memory(pid, text):
-    """The writable mappings of a process that hold @text."""
-    with open(f"/proc/{pid}/maps") as maps:
-        spans = [line.split() for line in maps]
+def dumped_spans(pid):
+    """The mappings of a process that a core dump would hold: first, last, name."""
+    with open(f"/proc/{pid}/smaps") as maps:
+        for line in maps:
+            words = line.split()
+            if re.fullmatch("[0-9a-f]+-[0-9a-f]+", words[0]):
+                span = [int(end, 16) for end in words[0].split("-")] + [words[-1]]
+            elif words[0] == "VmFlags:" and "rd" in words and "dd" not in words:
+                yield span
+
+
+def places_in_dump(pid, texts):
+    """Where a core dump of the process, taken now, would hold one of @texts."""
     found = []
     try:
         with open(f"/proc/{pid}/mem", "rb", 0) as memory:
-            for span in spans:
-                first, last = (int(end, 16) for end in span[0].split("-"))
-                if span[1].startswith("rw"):
-                    memory.seek(first)
-                    found += [span] * memory.read(last - first).count(text)
+            for first, last, name in dumped_spans(pid):
+                if name == "[vvar]":  # the kernel's own
+                    continue
+                memory.seek(first)
+                held = memory.read(last - first)
+                found += [(text, hex(first), name) for text in texts if text in held]
     except PermissionError:
         print("\n*** SKIPPED: the kernel does not show the memory of our own child ***\n",
               file=sys.stderr)
     return found
+
+
+class Wire:
+    """Listens in on what a client and etcd say to each other."""
+
+    def __init__(self, port):
+        self.server = socket.create_server(("127.0.0.1", 0))
+        self.port = port
+        self.options = ["-r", "etcd", "-a", f"http://127.0.0.1:{self.server.getsockname()[1]}"]
+        self.sent, self.received = bytearray(), bytearray()
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self):
+        while True:
+            try:
+                client = self.server.accept()[0]
+                etcd = socket.create_connection(("127.0.0.1", self.port))
+            except OSError:
+                return
+            for ends in ((client, etcd, self.sent), (etcd, client, self.received)):
+                threading.Thread(target=self._pump, args=ends, daemon=True).start()
+
+    @staticmethod
+    def _pump(source, target, heard):
+        with source, target:
+            try:
+                while data := source.recv(65536):
+                    heard += data
+                    target.sendall(data)
+            except OSError:
+                pass
+
+    def tokens(self):
+        """All that etcd gave, as they are, and as HPACK writes them behind their name."""
+        plain = re.findall(rb"[A-Za-z]{16}\.[0-9]+", self.received)
+        packed = [self.sent[found.end():found.end() + (found[1][0] & 0x7f)]
+                  for found in re.finditer(rb"\x10\x84\x49\xfa\x96\xaf(.)", self.sent, re.S)]
+        return set(plain) | set(map(bytes, packed))
 
 
 class Auth:
@@ -183,17 +234,37 @@ class Auth:
             self.write(CANARY)
         self.leave(provider)
 
-    def test_no_running_provider_holds_the_password(self):
-        if SLOWNESS > 1:
-            print("*** SKIPPED: a sanitizer maps terabytes, and keeps what was freed", file=sys.stderr)
-            self.skipTest("a sanitizer")
-        provider = self.register("10.0.0.5:8080", *self.user, "-vv")
+    def assert_no_dump_tells(self, provider, wire, logins):
+        tokens = wire.tokens()
+        self.assertGreaterEqual(len(tokens), 2 * logins)
+        self.assertEqual(places_in_dump(provider.popen.pid, {CANARY.encode(), *tokens}), [])
+
+    def assert_no_dump_of_a_provider_tells(self, *options):
+        wire = Wire(self.registry.port)
+        self.addCleanup(wire.server.close)
+        provider = self.start("register", self.service, "10.0.0.5:8080", *options, registry=wire)
+        provider.line()
+        key = self.registry.base64(f"/rpc/{self.service}/10.0.0.5:8080")
+        self.assert_no_dump_tells(provider, wire, logins=1)
         time.sleep(TOKEN_TTL + 1)
-        self.register("10.0.0.6:8080", *self.user)
-        self.assertEqual(places_in_memory(provider.popen.pid, CANARY.encode()), [])
+        self.as_root("kv/deleterange", key=key)
+        self.assertTrue(eventually(self.keys))  # put back, by a token that is new
+        self.assert_no_dump_tells(provider, wire, logins=2)
+        # That the search finds what is there to be found.
+        self.assertNotEqual(places_in_dump(provider.popen.pid, {self.name.encode()}), [])
         with open(f"/proc/{provider.popen.pid}/cmdline", "rb") as line:
             self.assertNotIn(CANARY.encode(), line.read())
         self.leave(provider)
+
+    def test_no_dump_of_a_provider_tells_the_password_or_a_token(self):
+        if SLOWNESS > 1:
+            print("*** SKIPPED: a sanitizer maps terabytes, and keeps what was freed", file=sys.stderr)
+            self.skipTest("a sanitizer")
+        self.assert_no_dump_of_a_provider_tells(*self.user)
+        settings = pathlib.Path(self.directory) / (self.name + ".properties")
+        settings.touch(mode=0o600)
+        settings.write_text(f"rpc.registryConfig.username=user\nrpc.registryConfig.password={CANARY}\n")
+        self.assert_no_dump_of_a_provider_tells("--config", str(settings))
 
 
 load_tests = load(on_each_etcd(Auth))

@@ -5,6 +5,7 @@
 #include "yr_test.h"
 
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -55,6 +56,70 @@ static void assert_fails(yurpc_status status, const char *why)
     assert_non_null(strstr(yurpc_error_text(error), why));
     assert_non_null(strstr(yurpc_error_text(error), path));
     yurpc_error_free(error);
+}
+
+/* Whether a core dump holds the page at @p address, as the kernel says. */
+static bool is_dumped(const void *address)
+{
+    FILE *maps = fopen("/proc/self/smaps", "re");
+    char line[512];
+    uintptr_t first = 0;
+    uintptr_t last = 0;
+    bool is_here = false;
+    bool is_dumped = true;
+    assert_non_null(maps);
+    while (fgets(line, sizeof line, maps) != NULL) {
+        if (sscanf(line, "%" SCNxPTR "-%" SCNxPTR " ", &first, &last) == 2) {
+            is_here = (uintptr_t)address >= first && (uintptr_t)address < last;
+        } else if (is_here && strncmp(line, "VmFlags:", 8) == 0) {
+            is_dumped = strstr(line, " dd") == NULL;
+        }
+    }
+    (void)fclose(maps);
+    return is_dumped;
+}
+
+static void no_core_dump_holds_a_secret(void **state)
+{
+    (void)state;
+    char *secret = NULL;
+    char *copy = yr_secret_copy("secret");
+    yr_buf buf;
+    yr_buf_init_private(&buf, 100000);
+    write_file("secret\n", 7, 0600);
+    assert_ok(yr_secret_read(path, &secret, NULL, NULL));
+    assert_string_equal(copy, "secret");
+    assert_true(is_dumped(path));
+    assert_false(is_dumped(secret));
+    assert_false(is_dumped(copy));
+    assert_ok(yr_buf_append_text(&buf, secret));
+    assert_false(is_dumped(buf.data));
+    assert_ok(yr_buf_reserve(&buf, 50000));
+    assert_false(is_dumped(buf.data));
+    assert_false(is_dumped(buf.data + 50000));
+    assert_memory_equal(buf.data, "secret", 6);
+    yr_buf_deinit(&buf);
+    assert_ok(yr_buf_append_text(&buf, secret));
+    assert_false(is_dumped(buf.data));
+    yr_buf_deinit(&buf);
+    yr_secret_free(copy);
+    yr_secret_free(secret);
+}
+
+static void private_memory_may_run_out(void **state)
+{
+    (void)state;
+    yr_buf buf;
+    yr_buf_init_private(&buf, SIZE_MAX);
+    assert_ok(yr_buf_append_text(&buf, "kept"));
+    yr_mem_fail_after(0);
+    assert_int_equal(yr_buf_reserve(&buf, 2 * buf.cap), YURPC_NO_MEMORY);
+    assert_null(yr_secret_copy("secret"));
+    yr_mem_fail_after(-1);
+    assert_null(yr_private_realloc(NULL, SIZE_MAX));
+    assert_null(yr_private_realloc(buf.data, SIZE_MAX / 4));
+    assert_memory_equal(buf.data, "kept", 4);
+    yr_buf_deinit(&buf);
 }
 
 static void the_end_of_the_line_is_no_part_of_a_secret(void **state)
@@ -165,6 +230,8 @@ int main(void)
         cmocka_unit_test(what_is_no_file_is_no_secret),
         cmocka_unit_test(a_file_that_was_written_anew_is_noticed),
         cmocka_unit_test(lack_of_memory_leaves_nothing),
+        cmocka_unit_test(no_core_dump_holds_a_secret),
+        cmocka_unit_test(private_memory_may_run_out),
     };
     return cmocka_run_group_tests_name("secret", tests, set_up, tear_down);
 }

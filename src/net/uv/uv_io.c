@@ -217,6 +217,10 @@ yurpc_status yr_uv_io_new(yr_io **ret_io, yurpc_error **ret_error)
     if (self == NULL || loop == NULL) {
         goto fail;
     }
+    self->read_buffer = yr_private_realloc(NULL, YR_UV_READ_MAX);
+    if (self->read_buffer == NULL) {
+        goto fail;
+    }
     self->loop = loop;
     yr_list_init(&self->unsent);
     yr_list_init(&self->graves);
@@ -245,6 +249,9 @@ fail:
     } else {
         yr_free(timed);
     }
+    if (self != NULL) {
+        yr_private_free(self->read_buffer);
+    }
     yr_free(self);
     return yr_error_set(ret_error, uv_error == UV_ENOMEM ? YURPC_NO_MEMORY : YURPC_IO, -1,
                         "cannot make an event loop: %s", uv_strerror(uv_error));
@@ -270,6 +277,7 @@ void yr_uv_io_free(yr_io *io)
     close_loop(self->loop);
     free_graves(self);
     yr_io_deinit(io);
+    yr_private_free(self->read_buffer);
     yr_free(self);
 }
 

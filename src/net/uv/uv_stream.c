@@ -198,7 +198,7 @@ static void receive(uv_stream *stream)
 {
     yr_uv_io *io = stream->io;
     for (int i = 0; i < READS_MAX && stream->state == STREAM_OPEN; i++) {
-        ssize_t len = recv(stream->fd, io->read_buffer, sizeof io->read_buffer, MSG_DONTWAIT);
+        ssize_t len = recv(stream->fd, io->read_buffer, YR_UV_READ_MAX, MSG_DONTWAIT);
         if (len < 0 && errno == EINTR) {
             continue;
         }
@@ -211,7 +211,7 @@ static void receive(uv_stream *stream)
             return;
         }
         stream->events.on_data(stream->context, (yurpc_bytes){io->read_buffer, (size_t)len});
-        if ((size_t)len < sizeof io->read_buffer) {
+        if (len < YR_UV_READ_MAX) {
             return;
         }
     }
@@ -278,7 +278,7 @@ static uv_stream *stream_new(yr_uv_io *io, stream_state state)
     stream->fd = -1;
     yr_list_init(&stream->unsent);
     /* Twice, because what was sent stays at the front for a while. */
-    yr_buf_init(&stream->out, (size_t)2 * YR_STREAM_PENDING_MAX);
+    yr_buf_init_private(&stream->out, (size_t)2 * YR_STREAM_PENDING_MAX);
     return stream;
 }
 

@@ -24,6 +24,7 @@ static void tls_free(yr_tls *base)
     yr_uv_pem_deinit(&tls->key);
     SSL_CTX_free(tls->context);
     yurpc_error_free(tls->failure);
+    yr_private_free(tls->plain);
     yr_free(tls);
 }
 
@@ -139,7 +140,8 @@ yurpc_status yr_uv_tls_new(yr_io *io, const yr_tls_options *options, const yr_lo
     tls->tls.free = tls_free;
     tls->log = *log;
     tls->is_insecure = options->is_insecure;
-    yurpc_status status = copy_options(tls, options);
+    tls->plain = yr_private_realloc(NULL, YR_UV_TLS_RECORD_MAX);
+    yurpc_status status = tls->plain == NULL ? YURPC_NO_MEMORY : copy_options(tls, options);
     status =
         status == YURPC_OK ? update(tls, ret_error) : yr_error_set_status(ret_error, status);
     forget_files(tls);

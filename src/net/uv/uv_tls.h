@@ -26,7 +26,7 @@ typedef struct yr_uv_tls {
     SSL_CTX *context;
     yurpc_error *failure; /* why the files as they are cannot be used: what was logged */
     bool is_exposure_known;
-    char plain[YR_UV_TLS_RECORD_MAX]; /* what was decrypted, on its way to its reader */
+    char *plain; /* YR_UV_TLS_RECORD_MAX bytes of private memory: decrypted, not yet read */
 } yr_uv_tls;
 
 static inline yr_uv_tls *yr_uv_tls_of(yr_tls *tls)

@@ -150,7 +150,8 @@ static yurpc_status set_key(SSL_CTX *context, const yr_uv_pem *cert, const yr_uv
 static bool set_rules(SSL_CTX *context)
 {
     static const unsigned char protocols[] = {2, 'h', '2'};
-    (void)SSL_CTX_set_options(context, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION);
+    (void)SSL_CTX_set_options(context, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION |
+                                           SSL_OP_CLEANSE_PLAINTEXT);
     (void)SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS);
     (void)SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
     return SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION) == 1 &&

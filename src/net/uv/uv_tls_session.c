@@ -168,8 +168,7 @@ yr_uv_session_event yr_uv_session_read(yr_uv_session *session, yurpc_bytes *ret_
 {
     size_t len = 0;
     ERR_clear_error();
-    int result =
-        SSL_read_ex(session->ssl, session->tls->plain, sizeof session->tls->plain, &len);
+    int result = SSL_read_ex(session->ssl, session->tls->plain, YR_UV_TLS_RECORD_MAX, &len);
     if (result == 1) {
         session->is_heard = true;
         *ret_bytes = (yurpc_bytes){session->tls->plain, len};

@@ -320,7 +320,7 @@ yurpc_status yr_uv_tls_connect(yr_io *io, const yr_connect_options *options,
     stream->context = context;
     stream->timeout_ms = options->timeout_ms;
     yr_timer_init(&stream->deadline, on_deadline, stream);
-    yr_buf_init(&stream->early, YR_STREAM_PENDING_MAX);
+    yr_buf_init_private(&stream->early, YR_STREAM_PENDING_MAX);
     yr_connect_options plain = *options;
     plain.tls = NULL;
     yurpc_status status = yr_uv_session_init(&stream->session, yr_uv_tls_of(options->tls),

@@ -38,7 +38,7 @@ typedef struct yr_uv_io {
     yr_list graves;     /* see above */
     size_t answers_due; /* of lookups: the loop cannot end before they came */
     size_t open_count;  /* streams, listeners and watches that were not closed */
-    char read_buffer[YR_UV_READ_MAX];
+    char *read_buffer;  /* YR_UV_READ_MAX bytes of private memory */
 } yr_uv_io;
 
 static inline yr_uv_io *yr_uv_io_of(yr_io *io)
