@@ -18,6 +18,8 @@ void command_start(command *self, const fault_scene *scene, int road, uint16_t p
 {
     char endpoints[YR_CLUSTER_TEXT_MAX];
     char address[32];
+    char ttl[16];
+    (void)snprintf(ttl, sizeof ttl, "%d", self->ttl_s != 0 ? self->ttl_s : 5);
     yr_cluster_endpoints(scene->cluster, road, endpoints);
     (void)snprintf(address, sizeof address, "%s:%u", ACTORS_HOST, (unsigned)port);
     (void)fflush(NULL);
@@ -33,7 +35,7 @@ void command_start(command *self, const fault_scene *scene, int road, uint16_t p
         setenv("YURPC_CACHE_DIR", "none", 1) != 0) {
         _exit(126);
     }
-    execl(YR_COMMAND, YR_COMMAND, "register", scene->service, address, "--ttl", "5",
+    execl(YR_COMMAND, YR_COMMAND, "register", scene->service, address, "--ttl", ttl,
           "--registry", "etcd", "--address", endpoints, "--verbose", (char *)NULL);
     _exit(127);
 }

@@ -8,11 +8,11 @@
 
 typedef struct command {
     pid_t pid;      /* 0: it does not run */
+    int ttl_s;      /* 0: the shortest, 5 s */
     char path[128]; /* what it says goes there, behind what others said */
 } command;
 
-/* Register the scene's service at ACTORS_HOST:@p port with the shortest TTL. It dies with the
- * test. */
+/* Register the scene's service at ACTORS_HOST:@p port. It dies with the test. */
 void command_start(command *command, const fault_scene *scene, int road, uint16_t port);
 
 /* Send a signal; when it ends by it, wait for that: its status as of waitpid(2). */
