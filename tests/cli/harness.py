@@ -7,6 +7,7 @@ import json
 import os
 import pathlib
 import queue
+import re
 import shutil
 import signal
 import socket
@@ -22,6 +23,8 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 COMMAND = os.environ.get("YURPC_COMMAND", str(ROOT / "build/dev/bin/yurpc"))
 SLOWNESS = float(os.environ.get("YURPC_SLOWNESS", "1"))  # sanitizers take their time
 PATIENCE = 20 * SLOWNESS  # seconds after which something never happens
+CANARY = "S3cr3t"  # part of every password
+SECRET = re.compile(CANARY + r"|(?<![A-Za-z])[A-Za-z]{16}\.[0-9]|eyJ[A-Za-z0-9_-]+\.")  # and etcd's tokens
 
 ENGINES = {
     "3.4": pathlib.Path(shutil.which("etcd") or "/usr/bin/etcd"),
@@ -39,6 +42,13 @@ def eventually(condition, within=PATIENCE):
     return bool(condition())
 
 
+def check_secrets(text):
+    """Nobody prints a password or a token."""
+    told = SECRET.search(text)
+    if told:
+        raise AssertionError(f"a secret was told: {text[max(0, told.start() - 80):told.end() + 20]}")
+
+
 def free_port():
     with socket.socket() as one:
         one.bind(("127.0.0.1", 0))
@@ -54,12 +64,13 @@ class Process:
                                       stderr=subprocess.PIPE, env=env, text=True,
                                       start_new_session=True, **options)
         self.out, self.err = queue.Queue(), queue.Queue()
+        self.all = []  # the lines of both
         self.threads = [self._pump(self.popen.stdout, self.out), self._pump(self.popen.stderr, self.err)]
 
-    @staticmethod
-    def _pump(stream, lines):
+    def _pump(self, stream, lines):
         def run():
             for line in stream:
+                self.all.append(line)
                 lines.put(line.rstrip("\n"))
             lines.put(None)
             stream.close()
@@ -111,6 +122,7 @@ class Process:
         self.popen.wait()
         for thread in self.threads:
             thread.join(timeout=1)
+        check_secrets("".join(self.all))
 
 
 class Local:
@@ -259,9 +271,11 @@ class CommandTest(unittest.TestCase):
 
     def run_command(self, *arguments, registry=None, within=PATIENCE, env=None):
         """The finished command: returncode, stdout, stderr."""
-        return subprocess.run(self.arguments(arguments, registry), stdin=subprocess.DEVNULL,
+        done = subprocess.run(self.arguments(arguments, registry), stdin=subprocess.DEVNULL,
                               capture_output=True, text=True, timeout=within,
                               env={**self.environment(), **(env or {})}, check=False)
+        check_secrets(done.stdout + done.stderr)
+        return done
 
     def register(self, address, *options, service=None):
         """A provider that is registered."""

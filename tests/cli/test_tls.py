@@ -7,7 +7,7 @@ import subprocess
 import tempfile
 import time
 
-from harness import COMMAND, SLOWNESS, Etcd, eventually, load, main, on_each_etcd
+from harness import CANARY, COMMAND, SLOWNESS, Etcd, eventually, load, main, on_each_etcd
 
 MAKE_CERT = os.environ.get("YURPC_MAKE_CERT",
                            str(pathlib.Path(COMMAND).with_name("yurpc_make_cert")))
@@ -134,19 +134,19 @@ class Tls:
         self.assertIn("certificates are not verified", done.stderr)
         secret = pathlib.Path(self.files.path("password"))
         secret.touch(mode=0o600)
-        secret.write_text("geheim\n")
+        secret.write_text(CANARY + "\n")
         self.assertIn("password", self.refused(2, "--insecure-skip-tls-verify", "--user", "root",
                                                "--password-file", str(secret)))
 
     def test_a_password_in_plain_text_is_warned_of_unasked(self):
         secret = pathlib.Path(self.files.path("password"))
         secret.touch(mode=0o600)
-        secret.write_text("geheim\n")
+        secret.write_text(CANARY + "\n")
         done = subprocess.run([COMMAND, "--address", "http://192.0.2.1:2379", "--user", "root", "--password-file",
                                str(secret), "--timeout", "100", "discover", self.service],
                               env=self.environment(), capture_output=True, text=True, timeout=60, check=False)
         self.assertIn("goes over the network in plain text: 192.0.2.1:2379 is not https", done.stderr)
-        self.assertNotIn("geheim", done.stderr)
+        self.assertNotIn(CANARY, done.stderr)
 
     def etcd_of_its_own(self, files):
         etcd = TlsEtcd(self.registry.name.split()[1], tempfile.mkdtemp(dir=self.directory), files)

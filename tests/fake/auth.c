@@ -6,6 +6,7 @@
 #include "base/bytes.h"
 #include "grpc/call.h"
 #include "service.h"
+#include "support/canary.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -297,7 +298,7 @@ void yr_fake_auth_enable(yr_fake_etcd *fake)
 {
     yr_fake_auth *auth = &fake->auth;
     if (yr_fake_auth_user(auth, "root") == NULL) {
-        yr_fake_auth_set_user(fake, "root", "root");
+        yr_fake_auth_set_user(fake, "root", YR_CANARY_PASSWORD);
         (void)give_role(auth, "root", "root");
     }
     auth->is_enabled = true;

@@ -13,16 +13,15 @@
 /* May be changed at any time; a zeroed one is etcd's default. */
 typedef struct yr_fake_auth_options {
     bool is_jwt;
-    int64_t token_ttl_ms;     /* 0: for ever */
-    int64_t cost_ms;          /* of one Authenticate; they are done one after the other */
-    bool says_denied;         /* of a watch with a bad token: etcd 3.4.25 and later */
-    bool guards_leases;       /* bad tokens end keepalives, too: etcd 3.5.28 and later */
-    const char *token_prefix; /* what tokens begin with; NULL: "token"; not copied */
+    int64_t token_ttl_ms; /* 0: for ever */
+    int64_t cost_ms;      /* of one Authenticate; they are done one after the other */
+    bool says_denied;     /* of a watch with a bad token: etcd 3.4.25 and later */
+    bool guards_leases;   /* bad tokens end keepalives, too: etcd 3.5.28 and later */
 } yr_fake_auth_options;
 
 yr_fake_auth_options *yr_fake_auth_options_of(yr_fake_etcd *fake);
 
-/* On, with root's password being "root" when there is no root yet; and off. */
+/* On, with a root whose password is YR_CANARY_PASSWORD when there is none yet; and off. */
 void yr_fake_auth_enable(yr_fake_etcd *fake);
 void yr_fake_auth_disable(yr_fake_etcd *fake);
 

@@ -4,6 +4,7 @@
 #include "base/bytes.h"
 #include "grpc/call.h"
 #include "service.h"
+#include "support/canary.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -73,11 +74,6 @@ void yr_fake_auth_end_tokens(yr_fake_auth *auth, const yr_fake_user *user)
     }
 }
 
-static const char *prefix_of(const yr_fake_auth *auth)
-{
-    return auth->options.token_prefix != NULL ? auth->options.token_prefix : "token";
-}
-
 static int64_t expiry_ms(const yr_fake_etcd *fake)
 {
     int64_t ttl_ms = fake->auth.options.token_ttl_ms;
@@ -93,14 +89,14 @@ void yr_fake_auth_issue(yr_fake_etcd *fake, const yr_fake_user *user, char *text
                         .user = (size_t)(user - auth->users),
                         .revision = auth->revision,
                         .expires_ms = expiry_ms(fake)};
-    (void)snprintf(text, size, "%s.%" PRIu64, prefix_of(auth), number);
+    (void)snprintf(text, size, YR_CANARY_TOKEN ".%" PRIu64, number);
 }
 
 static yr_fake_token *find_token(yr_fake_etcd *fake, const char *text)
 {
     yr_fake_auth *auth = &fake->auth;
-    size_t len = strlen(prefix_of(auth));
-    if (strncmp(text, prefix_of(auth), len) != 0 || text[len] != '.') {
+    const size_t len = sizeof YR_CANARY_TOKEN - 1;
+    if (strncmp(text, YR_CANARY_TOKEN ".", len + 1) != 0) {
         return NULL;
     }
     uint64_t number = strtoull(text + len + 1, NULL, 10);

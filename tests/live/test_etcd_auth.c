@@ -20,8 +20,7 @@ static const char *version;
 static yr_engine *engine;
 static yr_scratch scratch; /* the keys of JWT */
 
-/* No output of this test may hold the user's password: see tests/live/CMakeLists.txt. */
-static const yr_etcd_options as_root = {.username = "root", .password = "rootpw"};
+static const yr_etcd_options as_root = {.username = "root", .password = "S3cr3t-root"};
 static const yr_etcd_options as_user = {.username = "user", .password = "S3cr3t-canary-pw"};
 
 /* ---- Setting up ---- */
@@ -56,8 +55,8 @@ static bool ctl(const char *noun, const char *verb, const char *first, const cha
 {
     char endpoints[96];
     (void)snprintf(endpoints, sizeof endpoints, "--endpoints=%s", yr_engine_address(engine));
-    const char *arguments[] = {"etcdctl", endpoints, "--user=root:rootpw", noun, verb, first,
-                               second,    NULL};
+    const char *arguments[] = {
+        "etcdctl", endpoints, "--user=root:S3cr3t-root", noun, verb, first, second, NULL};
     return run(arguments);
 }
 
@@ -71,7 +70,7 @@ static void add_users(void)
     char endpoints[96];
     (void)snprintf(endpoints, sizeof endpoints, "--endpoints=%s", yr_engine_address(engine));
     static const char *const commands[][7] = {
-        {"user", "add", "root:rootpw"},
+        {"user", "add", "root:S3cr3t-root"},
         {"user", "grant-role", "root", "root"},
         {"user", "add", "user:S3cr3t-canary-pw"},
         {"role", "add", "rpc"},
@@ -233,7 +232,7 @@ static void adding_users_under_load_fails_no_call(void **state) /* E78, V25 */
         (void)snprintf(user, sizeof user, "other%d:x", i);
         (void)snprintf(endpoints, sizeof endpoints, "--endpoints=%s",
                        yr_engine_address(engine));
-        const char *add[] = {"etcdctl", endpoints, "--user=root:rootpw", "user", "add",
+        const char *add[] = {"etcdctl", endpoints, "--user=root:S3cr3t-root", "user", "add",
                              user,      NULL};
         pid_t pid = spawn(add);
         assert_int_not_equal(pid, 0);
@@ -257,7 +256,7 @@ static void a_wrong_password_is_told_with_the_connection(void **state)
     (void)state;
     etcd_rig rig;
     etcd_answer answer = {0};
-    const yr_etcd_options wrong = {.username = "user", .password = "wrong"};
+    const yr_etcd_options wrong = {.username = "user", .password = "S3cr3t-wrong"};
     rig_open(&rig, &wrong);
     assert_int_equal(put(&rig, "key/a", &answer), YURPC_UNAUTHENTICATED);
     assert_string_equal(answer.text, "etcd refuses user user: etcdserver: authentication "
@@ -287,7 +286,7 @@ static void a_new_password_ends_the_old_ones_token(void **state) /* E79, V26 */
     assert_int_equal(answer.status, YURPC_OK);
     rig_keepalive_start(&rig, &keepalive, id, answer.reply->ttl_s);
     must_ctl("user", "delete", "user", NULL);
-    must_ctl("user", "add", "user:another", NULL);
+    must_ctl("user", "add", "user:S3cr3t-2", NULL);
     must_ctl("user", "grant-role", "user", "rpc");
     assert_int_equal(put(&rig, "key/a", &answer), YURPC_UNAUTHENTICATED);
     /* The lease outlives both: keepalives need no token (V23). */
@@ -295,7 +294,7 @@ static void a_new_password_ends_the_old_ones_token(void **state) /* E79, V26 */
     rig_run_ms(&rig, 8000);
     assert_false(keepalive.is_lost);
     assert_true(keepalive.renewals >= 3);
-    write_file(path, "another\n");
+    write_file(path, "S3cr3t-2\n");
     int64_t begun_ms = yr_io_boot_ms(rig.io);
     assert_true(rig_wait(&rig, &rig.is_connected));
     assert_true(yr_io_boot_ms(rig.io) - begun_ms < 2 * 10500); /* twice: machines are busy */
@@ -329,7 +328,7 @@ static void the_public_client_logs_in(void **state)
     (void)state;
     char text[256];
     assert_int_equal(open_and_put("user", as_user.password, text), YURPC_OK);
-    assert_int_equal(open_and_put("user", "wrong", text), YURPC_UNAUTHENTICATED);
+    assert_int_equal(open_and_put("user", "S3cr3t-wrong", text), YURPC_UNAUTHENTICATED);
     assert_non_null(strstr(text, "etcd refuses user user: "));
     assert_int_equal(open_and_put("user", NULL, text), YURPC_INVALID);
     assert_non_null(strstr(text, "but no password"));

@@ -314,7 +314,7 @@ static void insecure_is_refused_with_a_user(void **state)
     yr_etcd_options options = {.endpoints = "https://127.0.0.1:1",
                                .tls = {.is_insecure = true},
                                .username = "root",
-                               .password = "geheim"};
+                               .password = "S3cr3t"};
     assert_ok(yr_loop_new(false, &loop, NULL));
     assert_int_equal(yr_etcd_new(yr_loop_io(loop), &options, &events, NULL, &client, &error),
                      YURPC_INVALID);

@@ -1,5 +1,6 @@
 #include "base/mem.h"
 #include "sim/fleet_parts.h"
+#include "support/canary.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -34,6 +35,7 @@ static void on_log(void *context, yurpc_log_level level, const char *component,
                    const char *text)
 {
     yr_process *process = context;
+    yr_canary_check(text);
     process->warnings += level <= YURPC_LOG_WARN;
     static const char *const levels[] = {"ERROR", "WARN", "INFO", "DEBUG"};
     if (process->fleet->is_loud) {

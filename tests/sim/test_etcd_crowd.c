@@ -2,6 +2,7 @@
 #include "base/bytes.h"
 #include "fake/auth.h"
 #include "sim/etcd_rig.h"
+#include "support/canary.h"
 #include "yr_test.h"
 
 #include <string.h>
@@ -41,12 +42,12 @@ static void many_clients_whose_tokens_end_together_do_not_storm(void **state) /*
     sim_rig *rig = *state;
     static crowd all;
     memset(&all, 0, sizeof all);
-    yr_fake_auth_set_user(rig->fake, "alice", "secret");
+    yr_fake_auth_set_user(rig->fake, "alice", YR_CANARY_PASSWORD);
     yr_fake_auth_permit(rig->fake, "alice", "key");
     yr_fake_auth_enable(rig->fake);
     yr_etcd_options options = {.endpoints = yr_fake_etcd_address(rig->fake),
                                .username = "alice",
-                               .password = "secret"};
+                               .password = YR_CANARY_PASSWORD};
     const yr_etcd_events events = {NULL, NULL};
     for (int i = 0; i < CLIENTS; i++) {
         yr_io *io = yr_sim_host_io(rig->client_host);

@@ -3,6 +3,7 @@
 #include "base/mem.h"
 #include "fake/auth.h"
 #include "sim/etcd_rig.h"
+#include "support/canary.h"
 #include "yr_test.h"
 
 enum { LIMIT_MS = 60000, LEASE = 77, TTL_S = 30, SHORT_MS = 2000 };
@@ -70,8 +71,9 @@ static void check_all(sim_rig *rig, memory_case *it)
 /* The client is a user whose token has just expired. */
 static void become_user(sim_rig *rig)
 {
-    static const yr_etcd_options as_alice = {.username = "alice", .password = "secret"};
-    yr_fake_auth_set_user(rig->fake, "alice", "secret");
+    static const yr_etcd_options as_alice = {.username = "alice",
+                                             .password = YR_CANARY_PASSWORD};
+    yr_fake_auth_set_user(rig->fake, "alice", YR_CANARY_PASSWORD);
     yr_fake_auth_permit(rig->fake, "alice", "k");
     yr_fake_auth_enable(rig->fake);
     sim_rig_reopen(rig, &as_alice);
@@ -126,7 +128,8 @@ static void a_client_is_opened_whole_or_not_at_all(void **state)
     for (long n = 0; status == YURPC_NO_MEMORY; n++) {
         yr_etcd *client = NULL;
         yurpc_error *error = NULL;
-        yr_etcd_options options = {.endpoints = "a:1,b:2", .username = "a", .password = "p"};
+        yr_etcd_options options = {
+            .endpoints = "a:1,b:2", .username = "a", .password = YR_CANARY_PASSWORD};
         yr_etcd_events events = {NULL, NULL};
         yr_mem_fail_after(n);
         status = yr_etcd_new(io, &options, &events, NULL, &client, &error);

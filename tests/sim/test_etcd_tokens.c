@@ -3,6 +3,7 @@
 #include "etcd/auth.h"
 #include "fake/auth.h"
 #include "sim/etcd_rig.h"
+#include "support/canary.h"
 #include "yr_test.h"
 
 enum {
@@ -19,10 +20,11 @@ static const yr_fake_rule never_taken = {.method = "Put",
 /* A rig whose etcd wants users, and whose client is alice. */
 static int set_up(void **state)
 {
-    static const yr_etcd_options as_alice = {.username = "alice", .password = "x"};
+    static const yr_etcd_options as_alice = {.username = "alice",
+                                             .password = YR_CANARY_PASSWORD};
     sim_rig_set_up_single(state);
     sim_rig *rig = *state;
-    yr_fake_auth_set_user(rig->fake, "alice", "x");
+    yr_fake_auth_set_user(rig->fake, "alice", YR_CANARY_PASSWORD);
     yr_fake_auth_permit(rig->fake, "alice", "key");
     yr_fake_auth_enable(rig->fake);
     sim_rig_reopen(rig, &as_alice);

@@ -1,6 +1,7 @@
 /* Providers and consumers that are users of etcd, or ought to be, on the virtual clock. */
 #include "fake/auth.h"
 #include "sim/fleet.h"
+#include "support/canary.h"
 #include "yr_test.h"
 
 #include <string.h>
@@ -10,7 +11,7 @@
 enum { SOON_MS = 1000, MINUTE_MS = 60000 };
 
 static char alice[] = "alice";
-static char password[] = "secret";
+static char password[] = YR_CANARY_PASSWORD;
 
 /* A fleet whose etcd wants users, and whose processes are alice. */
 static yr_fleet *fleet_of_users(void)
@@ -68,7 +69,7 @@ static void a_user_whose_password_was_changed_asks_seldom_and_comes_back(void **
     yr_process_register(provider, SERVICE, 1);
     yr_view *view = yr_process_follow(consumer, SERVICE);
     assert_null(yr_fleet_settle(fleet, SERVICE, SOON_MS));
-    yr_fake_auth_set_user(fleet->etcd, alice, "another");
+    yr_fake_auth_set_user(fleet->etcd, alice, YR_CANARY_PASSWORD "!");
     yr_process_register(provider, SERVICE, 2);
     yr_sim_run_for(fleet->sim, SOON_MS);
     yr_fake_etcd_drop_connections(fleet->etcd);

@@ -1,6 +1,7 @@
 #include "base/mem.h"
 #include "registry/driver.h"
 #include "registry/handle/config.h"
+#include "support/canary.h"
 #include "yr_test.h"
 
 #include <stdio.h>
@@ -160,7 +161,7 @@ static void the_file_beats_the_defaults(void **state)
     write_file("rpc.registryConfig.registry=local \n"
                "rpc.registryConfig[address]=/run/x.db\n"
                "rpc.registryConfig['username']=u \n"
-               "rpc.registryConfig.password=p=q\\\\r\n"
+               "rpc.registryConfig.password=S3cr3t=q\\\\r\n"
                "rpc.registryConfig.timeout=0100 \n"
                "rpc.registryConfig.ttl=99\n"
                "rpc.registryConfig.ttl=5\n");
@@ -168,7 +169,7 @@ static void the_file_beats_the_defaults(void **state)
     expectation expected = {.registry = "local",
                             .address = "/run/x.db",
                             .username = "u ",
-                            .password = "p=q\\r",
+                            .password = "S3cr3t=q\\r",
                             .timeout_ms = 100,
                             .ttl_ms = 5000};
     assert_config(&given, &expected);
@@ -188,14 +189,14 @@ static void the_environment_beats_the_file(void **state)
     set("YURPC_REGISTRY", "local");
     set("YURPC_ADDRESS", "b");
     set("YURPC_USERNAME", "u");
-    set("YURPC_PASSWORD", "p");
+    set("YURPC_PASSWORD", YR_CANARY_PASSWORD);
     set("YURPC_TIMEOUT", "600000");
     set("YURPC_TTL", "86400");
     yurpc_registry_config given = with_file();
     expectation expected = {.registry = "local",
                             .address = "b",
                             .username = "u",
-                            .password = "p",
+                            .password = YR_CANARY_PASSWORD,
                             .timeout_ms = 600000,
                             .ttl_ms = 86400000};
     assert_config(&given, &expected);
@@ -227,12 +228,12 @@ static void the_call_beats_everything(void **state)
     given.registry = "local";
     given.address = "c";
     given.username = "";
-    given.password = "p";
+    given.password = YR_CANARY_PASSWORD;
     given.timeout_ms = 100;
     given.ttl_s = 5;
     expectation expected = {.registry = "local",
                             .address = "c",
-                            .password = "p",
+                            .password = YR_CANARY_PASSWORD,
                             .timeout_ms = 100,
                             .ttl_ms = 5000};
     assert_config(&given, &expected);
@@ -320,24 +321,24 @@ static void a_switch_of_the_call_beats_the_environment(void **state)
 static void the_stronger_source_of_a_password_counts(void **state)
 {
     (void)state;
-    set("YURPC_PASSWORD", "p");
+    set("YURPC_PASSWORD", YR_CANARY_PASSWORD);
     yurpc_registry_config given = YURPC_REGISTRY_CONFIG_INIT;
     given.password_file = "/p";
     expectation expected = {
         .registry = "etcd", .timeout_ms = 10000, .ttl_ms = 30000, .password_file = "/p"};
     assert_config(&given, &expected);
     given.password_file = NULL;
-    given.password = "q";
+    given.password = YR_CANARY_PASSWORD "2";
     set("YURPC_PASSWORD_FILE", "/p");
     expected.password_file = NULL;
-    expected.password = "q";
+    expected.password = YR_CANARY_PASSWORD "2";
     assert_config(&given, &expected);
 }
 
 static void a_password_and_a_file_with_one_are_refused(void **state)
 {
     (void)state;
-    set("YURPC_PASSWORD", "p");
+    set("YURPC_PASSWORD", YR_CANARY_PASSWORD);
     set("YURPC_PASSWORD_FILE", "/p");
     assert_fails(NULL, YURPC_INVALID,
                  "environment variable YURPC_PASSWORD_FILE: there is a password, too; give one "
@@ -449,6 +450,7 @@ static void too_long_a_password_is_refused_but_not_shown(void **state)
     (void)state;
     char password[5000];
     memset(password, 'p', sizeof password - 1);
+    memcpy(password, YR_CANARY_PASSWORD, sizeof YR_CANARY_PASSWORD - 1);
     password[sizeof password - 1] = '\0';
     yurpc_registry_config given = YURPC_REGISTRY_CONFIG_INIT;
     given.password = password;

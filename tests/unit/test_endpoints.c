@@ -88,10 +88,10 @@ static void a_password_is_not_repeated(void **state)
     (void)state;
     yr_endpoints endpoints;
     yurpc_error *error = NULL;
-    assert_int_equal(yr_endpoints_init(&endpoints, "http://root:geheim@a:1", false, 0, &error),
+    assert_int_equal(yr_endpoints_init(&endpoints, "http://root:S3cr3t@a:1", false, 0, &error),
                      YURPC_INVALID);
     assert_non_null(strstr(yurpc_error_text(error), "credentials"));
-    assert_null(strstr(yurpc_error_text(error), "geheim"));
+    assert_null(strstr(yurpc_error_text(error), "S3cr3t"));
     yurpc_error_free(error);
 }
 
@@ -99,14 +99,14 @@ static void a_password_with_a_comma_is_not_repeated_either(void **state)
 {
     (void)state;
     static const char *const texts[] = {
-        "http://root:geheim,x@a:1", "http://root:x,geheim,y@a:1", "a:1,root:x@b:2,c:geheim"};
+        "http://root:S3cr3t,x@a:1", "http://root:x,S3cr3t,y@a:1", "a:1,root:x@b:2,c:S3cr3t"};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         yr_endpoints endpoints;
         yurpc_error *error = NULL;
         assert_int_equal(yr_endpoints_init(&endpoints, texts[i], false, 0, &error),
                          YURPC_INVALID);
         assert_non_null(strstr(yurpc_error_text(error), "...@..."));
-        assert_null(strstr(yurpc_error_text(error), "geheim"));
+        assert_null(strstr(yurpc_error_text(error), "S3cr3t"));
         yurpc_error_free(error);
     }
 }

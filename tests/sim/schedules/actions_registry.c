@@ -1,5 +1,6 @@
 /* What goes wrong in the registry, and what strangers do there. */
 #include "sim/schedules/actions.h"
+#include "support/canary.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -217,7 +218,7 @@ void yr_act_expire_tokens(yr_play *play)
 void yr_act_change_users(yr_play *play)
 {
     if (play->has_users) {
-        yr_fake_auth_set_user(play->fleet->etcd, "somebody", "else");
+        yr_fake_auth_set_user(play->fleet->etcd, "somebody", YR_CANARY_PASSWORD);
     }
 }
 

@@ -6,6 +6,7 @@
 #include "registry/reclaimer.h"
 #include "sim/schedules/actions.h"
 #include "sim/schedules/chance.h"
+#include "support/canary.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -116,7 +117,7 @@ void yr_play_start(yr_play *play, size_t which)
 }
 
 static char user[] = "clients";
-static char password[] = "secret";
+static char password[] = YR_CANARY_PASSWORD;
 
 void yr_play_set_users(yr_play *play, bool is_forbidden)
 {
