@@ -411,19 +411,25 @@ static void list_page(yr_follow *follow)
     }
 }
 
-static void start_list(yr_follow *follow)
+/* Neither a list nor a watch is under way, or to come. */
+static void stop_asking(yr_follow *follow)
 {
-    follow->wants_list = false;
     yr_timer_stop(follow->driver->io, &follow->retry);
     yr_timer_stop(follow->driver->io, &follow->confirmation);
-    /* No change may be reported while listing: the list is not older than what was reported
-     * before, but the watch goes on past it. */
     yr_etcd_watch_stop(follow->watch);
     follow->watch = NULL;
     if (follow->listing != NULL) {
         yr_etcd_call_cancel(follow->listing);
         follow->listing = NULL;
     }
+}
+
+static void start_list(yr_follow *follow)
+{
+    follow->wants_list = false;
+    /* No change may be reported while listing: the list is not older than what was reported
+     * before, but the watch goes on past it. */
+    stop_asking(follow);
     yr_free(follow->page_key);
     follow->page_key = NULL;
     follow->has_begun_list = false;
@@ -498,14 +504,7 @@ void yr_etcd_driver_unfollow(yr_follow *follow)
     if (follow == NULL) {
         return;
     }
-    yr_timer_stop(follow->driver->io, &follow->retry);
-    yr_timer_stop(follow->driver->io, &follow->confirmation);
-    yr_etcd_watch_stop(follow->watch);
-    follow->watch = NULL;
-    if (follow->listing != NULL) {
-        yr_etcd_call_cancel(follow->listing);
-        follow->listing = NULL;
-    }
+    stop_asking(follow);
     if (follow->is_in_callback) {
         follow->is_stopped = true;
         return;
