@@ -484,9 +484,9 @@ yurpc_status yr_link_init(yr_link *link, const yr_link_options *options,
     yr_timer_init(&link->sweep_timer, sweep, link);
     yr_backoff_init(&link->backoff, YR_LINK_BACKOFF_MS, YR_LINK_BACKOFF_MAX_MS);
     const yr_tls_options *tls = &options->tls;
-    bool is_tls_meant = tls->ca_file != NULL || tls->cert_file != NULL || tls->is_insecure;
-    yurpc_status status = yr_endpoints_init(&link->endpoints, options->endpoints, is_tls_meant,
-                                            yr_io_random(options->io), ret_error);
+    yurpc_status status =
+        yr_endpoints_init(&link->endpoints, options->endpoints, yr_tls_is_meant(tls),
+                          yr_io_random(options->io), ret_error);
     if (status != YURPC_OK || !wants_tls(&link->endpoints)) {
         return status;
     }

@@ -117,6 +117,12 @@ typedef struct yr_tls_options {
     bool is_insecure; /* verify neither chain nor name */
 } yr_tls_options;
 
+/* Whether who gave these @p options means TLS where no scheme says so. */
+static inline bool yr_tls_is_meant(const yr_tls_options *options)
+{
+    return options->ca_file != NULL || options->cert_file != NULL || options->is_insecure;
+}
+
 /* What the files hold, for all connections of one client. */
 typedef struct yr_tls yr_tls;
 

@@ -167,12 +167,12 @@ typedef struct yr_driver_ops {
     int64_t ttl_min_ms; /* the shortest TTL that makes sense here: etcd 2 s */
 
     /*
-     * Append to @p out which registry @p address (which open() has accepted) means: the same
-     * text for every way of writing it, nothing secret. What is kept on disk is kept under
-     * this. NULL: nothing is, because this registry is a file itself. YURPC_NO_MEMORY;
-     * YURPC_TOO_LARGE.
+     * Append to @p out which registry @p config (which open() accepts) means, on which way and
+     * as whom, for who may see other keys has other lists: the same text for every way of
+     * writing it, nothing secret. What is kept on disk is kept under this. NULL: nothing is,
+     * because this registry is a file itself. YURPC_NO_MEMORY; YURPC_TOO_LARGE.
      */
-    yurpc_status (*identify)(const char *address, yr_buf *out);
+    yurpc_status (*identify)(const yr_driver_config *config, yr_buf *out);
 
     /*
      * Open. Checks the address (YURPC_INVALID with what is wrong and what would be right),

@@ -50,7 +50,7 @@ static int set_up(void **state)
     unsigned port = ntohs(address.sin_port);
     (void)snprintf(it.dir, sizeof it.dir, "%s/lists", it.scratch.path);
     (void)snprintf(it.address, sizeof it.address, " http://127.0.0.1:%u/ ", port);
-    (void)snprintf(registry, sizeof registry, "etcd 127.0.0.1:%u", port);
+    (void)snprintf(registry, sizeof registry, "etcd http://127.0.0.1:%u", port);
     yr_cache_key key = {.registry = registry, .service = SERVICE};
     yr_cache_save options = {.time_ms = wall_ms() - AGE_MS};
     yurpc_snapshot *list = cache_list_new(COUNT, WEIGHT);

@@ -227,20 +227,29 @@ static int by_name(const void *a, const void *b)
 {
     const yr_endpoint *left = a;
     const yr_endpoint *right = b;
-    return strcmp(left->name, right->name);
+    int order = strcmp(left->name, right->name);
+    return order != 0 ? order : (int)left->is_tls - (int)right->is_tls;
 }
 
-/* The members in the order of their names, however they were written. */
-static yurpc_status identify(const char *address, yr_buf *out)
+/* The members in the order of their names, however they were written, and the user. */
+static yurpc_status identify(const yr_driver_config *config, yr_buf *out)
 {
     yr_endpoints endpoints;
-    yurpc_status status = yr_endpoints_init(&endpoints, address, false, 0, NULL);
+    yurpc_status status =
+        yr_endpoints_init(&endpoints, config->address, yr_tls_is_meant(&config->tls), 0, NULL);
     if (status != YURPC_OK) {
         return status;
     }
     qsort(endpoints.items, endpoints.count, sizeof *endpoints.items, by_name);
+    const char *before = config->tls.is_insecure ? "unverified " : "";
     for (size_t i = 0; i < endpoints.count && status == YURPC_OK; i++) {
-        status = yr_buf_append_format(out, "%s%s", i == 0 ? "" : ",", endpoints.items[i].name);
+        const char *scheme = endpoints.items[i].is_tls ? "https" : "http";
+        status =
+            yr_buf_append_format(out, "%s%s://%s", before, scheme, endpoints.items[i].name);
+        before = ",";
+    }
+    if (status == YURPC_OK && config->username != NULL) {
+        status = yr_buf_append_format(out, " as %s", config->username);
     }
     yr_endpoints_deinit(&endpoints);
     return status;

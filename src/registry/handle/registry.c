@@ -31,7 +31,8 @@ static void on_session_lost(void *context, const yurpc_error *error)
 }
 
 /* The cache of what @p config names; none where that is not wanted. */
-static yurpc_status open_cache(yr_core *core, const yr_config *config)
+static yurpc_status open_cache(yr_core *core, const yr_config *config,
+                               const yr_driver_config *driver_config)
 {
     enum { IDENTITY_LEN_MAX = 64 * 1024 };
     if (config->cache_dir == NULL || core->ops->identify == NULL) {
@@ -41,7 +42,7 @@ static yurpc_status open_cache(yr_core *core, const yr_config *config)
     yr_buf_init(&identity, IDENTITY_LEN_MAX);
     yurpc_status status = yr_buf_append_format(&identity, "%s ", core->ops->name);
     if (status == YURPC_OK) {
-        status = core->ops->identify(config->address, &identity);
+        status = core->ops->identify(driver_config, &identity);
     }
     const char *text = status == YURPC_OK ? yr_buf_text(&identity) : NULL;
     yr_disk_cache_options options = {
@@ -90,7 +91,7 @@ yurpc_status yr_registry_new(yr_io *io, const yr_config *config, const yr_driver
         .ttl_ms = core->ttl_ms,
         .log = config->log,
     };
-    yurpc_status status = open_cache(core, config);
+    yurpc_status status = open_cache(core, config, &driver_config);
     if (status == YURPC_NO_MEMORY) {
         status = yr_error_set_status(ret_error, status);
     } else { /* what is wrong with an address the driver says better */
