@@ -248,9 +248,10 @@ static void creation_answered(yr_watch_hub *hub, const yr_watch_message *message
     } else if (message->watch_id == watch->id) {
         yr_watch_created(watch, message);
     } else {
-        yr_watch_end(
-            watch, 0,
-            yr_error_new(YURPC_PROTOCOL, -1, "etcd gave a watch another id than asked for"));
+        yr_watch_end(watch, 0,
+                     yr_error_new(YURPC_PROTOCOL, -1,
+                                  "etcd gave a watch another id than asked for, as its "
+                                  "grpc-proxy does: connect to etcd itself"));
     }
 }
 
