@@ -80,6 +80,11 @@ static void restart_status(yr_duplex *duplex, yurpc_status status)
 static void on_part(void *context, const yr_grpc_part *part)
 {
     yr_duplex *duplex = context;
+    if (part->is_first && part->is_last) { /* as most are: it need not be copied */
+        duplex->renewals = 0;
+        duplex->events.on_message(duplex->context, part->bytes);
+        return;
+    }
     yurpc_status status = yr_gather_add(&duplex->answer, part);
     if (status != YURPC_OK) {
         restart_status(duplex, status);

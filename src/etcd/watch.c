@@ -1,5 +1,6 @@
 #include "etcd/watch.h"
 
+#include "base/assert.h"
 #include "base/bytes.h"
 #include "base/error.h"
 #include "base/mem.h"
@@ -171,6 +172,14 @@ void yr_watch_created(yr_etcd_watch *watch, const yr_watch_message *message)
     watch_report_fresh_if_it_is(watch);
 }
 
+static void watch_take_changes(yr_etcd_watch *watch, const yurpc_etcd_changes *changes)
+{
+    watch->next_revision = changes->revision + 1;
+    if (watch_report_changes(watch, changes)) {
+        watch_report_fresh_if_it_is(watch);
+    }
+}
+
 void yr_watch_take_events(yr_etcd_watch *watch, yr_watch_message *message)
 {
     int64_t store_revision = message->header.revision;
@@ -193,14 +202,20 @@ void yr_watch_take_events(yr_etcd_watch *watch, yr_watch_message *message)
         yr_watch_parts_deinit(&watch->parts);
         return;
     }
-    watch->next_revision = changes.revision + 1;
     /* The watch may be stopped in its callback, but the changes live until that is over. */
     yr_watch_parts parts = watch->parts;
     yr_watch_parts_init(&watch->parts);
-    bool is_alive = watch_report_changes(watch, &changes);
+    watch_take_changes(watch, &changes);
     yr_watch_parts_deinit(&parts);
-    if (is_alive) {
-        watch_report_fresh_if_it_is(watch);
+}
+
+void yr_watch_take_scanned(yr_etcd_watch *watch, yr_watch_scanned *scanned)
+{
+    yurpc_etcd_changes changes = {.store_revision = scanned->header.revision};
+    YR_ASSERT(yr_watch_parts_is_empty(&watch->parts));
+    yr_watch_filter(scanned->events, scanned->event_count, watch->next_revision, &changes);
+    if (changes.count > 0) {
+        watch_take_changes(watch, &changes);
     }
 }
 

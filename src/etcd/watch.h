@@ -6,6 +6,7 @@
 
 #include "etcd/watch_hub.h"
 #include "etcd/watch_parts.h"
+#include "etcd/watch_scan.h"
 
 /* A create request on the stream whose answer has not come. Outlives a watch that is stopped.
  */
@@ -57,6 +58,9 @@ void yr_watch_refused(yr_etcd_watch *watch, const yr_watch_message *message);
 
 /* Changes, or a part of them. Takes @p message. */
 void yr_watch_take_events(yr_etcd_watch *watch, yr_watch_message *message);
+
+/* The same of a message that was read where it lies; the watch has no parts. */
+void yr_watch_take_scanned(yr_etcd_watch *watch, yr_watch_scanned *scanned);
 
 typedef struct yr_progress_mark {
     int64_t revision;

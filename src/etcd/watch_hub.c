@@ -271,12 +271,16 @@ static void take_progress(yr_watch_hub *hub, yr_etcd_watch *watch, int64_t revis
     }
 }
 
+static yr_etcd_watch *find_watch(const yr_watch_hub *hub, int64_t id)
+{
+    yr_map_node *node = yr_map_find(&hub->by_id, yr_bytes(&id, sizeof id));
+    return node == NULL ? NULL : YR_CONTAINER_OF(node, yr_etcd_watch, by_id);
+}
+
 /* Takes @p message. */
 static void hub_dispatch(yr_watch_hub *hub, yr_watch_message *message)
 {
-    yr_map_node *node =
-        yr_map_find(&hub->by_id, yr_bytes(&message->watch_id, sizeof message->watch_id));
-    yr_etcd_watch *watch = node == NULL ? NULL : YR_CONTAINER_OF(node, yr_etcd_watch, by_id);
+    yr_etcd_watch *watch = find_watch(hub, message->watch_id);
     bool is_for_all = message->watch_id == -1;
     if (message->is_created) {
         creation_answered(hub, message);
@@ -305,25 +309,52 @@ static void on_open(void *context)
     }
 }
 
+static yurpc_status take_message(yr_watch_hub *hub, yurpc_bytes bytes)
+{
+    yr_watch_message *message = NULL;
+    yurpc_status status = yr_decode_watch(bytes, &message);
+    if (status != YURPC_OK) {
+        return status;
+    }
+    if (!yr_etcd_note(hub->client, &message->header, &hub->client->history, false)) {
+        yr_watch_message_free(message);
+        return YURPC_PROTOCOL;
+    }
+    hub->unheard = 0;
+    hub_dispatch(hub, message);
+    return YURPC_OK;
+}
+
+/* A message that holds nothing but whole events, as nearly all do. */
+static yurpc_status take_scanned(yr_watch_hub *hub, yurpc_bytes bytes,
+                                 yr_watch_scanned *scanned)
+{
+    if (!yr_etcd_note(hub->client, &scanned->header, &hub->client->history, false)) {
+        return YURPC_PROTOCOL;
+    }
+    yr_etcd_watch *watch = find_watch(hub, scanned->watch_id);
+    if (watch != NULL && !yr_watch_parts_is_empty(&watch->parts)) {
+        return take_message(hub, bytes); /* the last of several */
+    }
+    hub->unheard = 0;
+    if (watch != NULL && watch->is_open) {
+        yr_watch_take_scanned(watch, scanned);
+    }
+    return YURPC_OK;
+}
+
 static void on_message(void *context, yurpc_bytes bytes)
 {
     yr_watch_hub *hub = context;
-    yr_watch_message *message = NULL;
-    yurpc_status status = yr_decode_watch(bytes, &message);
-    if (status == YURPC_OK &&
-        !yr_etcd_note(hub->client, &message->header, &hub->client->history, false)) {
-        yr_watch_message_free(message);
-        status = YURPC_PROTOCOL;
-    }
+    yr_watch_scanned scanned;
+    yurpc_status status = yr_watch_scan(bytes, &scanned) ? take_scanned(hub, bytes, &scanned)
+                                                         : take_message(hub, bytes);
     if (status != YURPC_OK) {
         yurpc_error *error = yr_error_new(status, -1, "cannot read what etcd reports: %s",
                                           yurpc_status_text(status));
         yr_duplex_restart(&hub->stream, error);
         yurpc_error_free(error);
-        return;
     }
-    hub->unheard = 0;
-    hub_dispatch(hub, message);
 }
 
 static void on_cut(void *context, const yurpc_error *error)

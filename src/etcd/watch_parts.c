@@ -45,17 +45,23 @@ yurpc_status yr_watch_parts_take(yr_watch_parts *parts, yr_watch_message *messag
     return YURPC_OK;
 }
 
-/* Keep, in place, the events that do not go back; the number of them. */
-static size_t filter(yurpc_etcd_event *events, size_t count, int64_t next_revision)
+void yr_watch_filter(yurpc_etcd_event *events, size_t count, int64_t next_revision,
+                     yurpc_etcd_changes *ret_changes)
 {
     size_t kept = 0;
     for (size_t i = 0; i < count; i++) {
-        if (events[i].kv.mod_revision >= next_revision) {
-            next_revision = events[i].kv.mod_revision;
-            events[kept++] = events[i];
+        if (events[i].kv.mod_revision < next_revision) {
+            continue;
         }
+        next_revision = events[i].kv.mod_revision;
+        if (kept != i) {
+            events[kept] = events[i];
+        }
+        kept++;
     }
-    return kept;
+    ret_changes->events = events;
+    ret_changes->count = kept;
+    ret_changes->revision = kept == 0 ? 0 : next_revision;
 }
 
 static yurpc_etcd_event *join(yr_watch_parts *parts)
@@ -83,8 +89,6 @@ yurpc_status yr_watch_parts_join(yr_watch_parts *parts, int64_t next_revision,
     if (events == NULL) {
         return YURPC_NO_MEMORY;
     }
-    ret->count = filter(events, parts->event_count, next_revision);
-    ret->events = events;
-    ret->revision = ret->count == 0 ? 0 : events[ret->count - 1].kv.mod_revision;
+    yr_watch_filter(events, parts->event_count, next_revision, ret);
     return YURPC_OK;
 }

@@ -18,6 +18,11 @@ typedef struct yr_watch_parts {
 void yr_watch_parts_init(yr_watch_parts *parts);
 void yr_watch_parts_deinit(yr_watch_parts *parts);
 
+/* Keep, in place, the events from @p next_revision on that do not go back: what is to be told.
+ */
+void yr_watch_filter(yurpc_etcd_event *events, size_t count, int64_t next_revision,
+                     yurpc_etcd_changes *ret_changes);
+
 bool yr_watch_parts_is_empty(const yr_watch_parts *parts);
 
 /* Takes @p message, on failure (YURPC_TOO_LARGE) too. */

@@ -177,3 +177,26 @@ bool yr_wire_read_header(yurpc_bytes in, yr_header *ret_header)
     *ret_header = header;
     return true;
 }
+
+bool yr_wire_read_event(yurpc_bytes in, yurpc_etcd_event *ret_event)
+{
+    enum { TYPE = 1, KV, DELETE = 1 };
+    yr_wire_field field;
+    yurpc_etcd_event event = {.kind = YURPC_ETCD_EVENT_PUT};
+    if (in.len == 0 || !take_field(&in, &field)) {
+        return false;
+    }
+    if (field.id == TYPE) {
+        if (field.type != YR_WIRE_VARINT || field.number != DELETE || in.len == 0 ||
+            !take_field(&in, &field)) {
+            return false;
+        }
+        event.kind = YURPC_ETCD_EVENT_DELETE;
+    }
+    if (field.id != KV || field.type != YR_WIRE_BYTES || in.len > 0 ||
+        !yr_wire_read_kv(field.bytes, &event.kv) || event.kv.mod_revision <= 0) {
+        return false;
+    }
+    *ret_event = event;
+    return true;
+}

@@ -43,4 +43,8 @@ bool yr_wire_read_kv(yurpc_bytes in, yurpc_etcd_kv *ret_kv);
 /* A whole etcdserverpb.ResponseHeader. As above. */
 bool yr_wire_read_header(yurpc_bytes in, yr_header *ret_header);
 
+/* A mvccpb.Event as etcd sends it: its kind, unless it is a put, then its key, and no other.
+ * False also for any other that may be one. Borrows from @p in. */
+bool yr_wire_read_event(yurpc_bytes in, yurpc_etcd_event *ret_event);
+
 #endif /* YR_ETCD_WIRE_H */

@@ -3,11 +3,12 @@
  * when memory runs out (0: never).
  *
  * What is decoded can be read to its last byte, costs no more memory than it may, and is the
- * same when it is decoded again.
+ * same when it is decoded again; and what the scanner of a watch's messages says of them.
  */
 #include "base/mem.h"
 #include "etcd/decode.h"
 #include "etcd/status_table.h"
+#include "etcd/watch_scan.h"
 #include "fuzz.h"
 
 #include <string.h>
@@ -105,6 +106,33 @@ static void check_size(const yr_arena *arena, yurpc_bytes message)
     require(arena->size <= ARENA_MIN + message.len * ARENA_PER_BYTE);
 }
 
+/* What the scanner takes, the decoder reads the same. */
+static void check_scanned(yurpc_bytes message, yurpc_status status,
+                          const yr_watch_message *answer)
+{
+    yr_watch_scanned scanned;
+    if (!yr_watch_scan(message, &scanned) || status == YURPC_NO_MEMORY) {
+        return;
+    }
+    require(answer != NULL && scanned.event_count > 0);
+    yr_watch_message same = {.header = scanned.header,
+                             .watch_id = scanned.watch_id,
+                             .reason = "",
+                             .events = scanned.events,
+                             .event_count = scanned.event_count};
+    digest wanted = {0};
+    digest found = {0};
+    add_watch(&wanted, answer);
+    add_watch(&found, &same);
+    require(found.value == wanted.value && answer->compact_revision == 0);
+    require(answer->header.cluster_id == scanned.header.cluster_id &&
+            answer->header.member_id == scanned.header.member_id &&
+            answer->header.raft_term == scanned.header.raft_term);
+    for (size_t i = 0; i < scanned.event_count; i++) {
+        require(answer->events[i].prev_kv == NULL);
+    }
+}
+
 static yurpc_status decode(unsigned kind, yurpc_bytes message, digest *d)
 {
     if (kind == KEEPALIVE) {
@@ -118,6 +146,7 @@ static yurpc_status decode(unsigned kind, yurpc_bytes message, digest *d)
         yr_watch_message *answer = NULL;
         yurpc_status status = yr_decode_watch(message, &answer);
         require((status == YURPC_OK) == (answer != NULL));
+        check_scanned(message, status, answer);
         if (answer != NULL) {
             check_size(&answer->arena, message);
             add_watch(d, answer);
