@@ -1,6 +1,7 @@
 #include "base/utf8.h"
 
 #include "base/assert.h"
+#include "base/bytes.h"
 
 #include <string.h>
 
@@ -102,13 +103,29 @@ bool yr_utf8_is_valid(yurpc_bytes text)
     return true;
 }
 
+/* Whether eight bytes are all ASCII, and neither control characters nor DEL. */
+static bool is_plain8(const uint8_t *text)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101);
+    uint64_t word;
+    memcpy(&word, text, sizeof word);
+    uint64_t below_space = word - ones * 0x20; /* borrows only where there is one anyway */
+    uint64_t del = word ^ ones * 0x7f;
+    uint64_t is_del = (del - ones) & ~del;
+    return ((word | below_space | is_del) & ones * 0x80) == 0;
+}
+
 bool yr_utf8_is_plain(yurpc_bytes text)
 {
     const uint8_t *data = text.data;
-    for (size_t i = 0; i < text.len; i++) {
+    size_t at = 0;
+    while (text.len - at >= 8 && is_plain8(data + at)) {
+        at += 8;
+    }
+    for (size_t i = at; i < text.len; i++) {
         if (data[i] < 0x20 || data[i] == 0x7f) {
             return false;
         }
     }
-    return yr_utf8_is_valid(text);
+    return at == text.len || yr_utf8_is_valid(yr_bytes(data + at, text.len - at));
 }

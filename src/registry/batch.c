@@ -4,7 +4,15 @@
 #include "base/mem.h"
 #include "registry/instance.h"
 
+#include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
+
+yurpc_bytes yr_batch_node(const yr_batch_item *item)
+{
+    return item->instance != NULL ? yr_instance_node(item->instance)
+                                  : yr_bytes(item->departure->node, item->departure->len);
+}
 
 void yr_batch_init(yr_batch *batch)
 {
@@ -17,10 +25,11 @@ void yr_batch_clear(yr_batch *batch)
         if (batch->items[i].instance != NULL) {
             yr_instance_unref(batch->items[i].instance);
         }
-        yr_free(batch->items[i].node);
+        yr_free(batch->items[i].departure);
     }
     batch->count = 0;
     batch->is_list = false;
+    batch->is_unsorted = false;
     if (batch->cap > YR_GROW_MIN) {
         /* A first list of 100,000 must not hold its room for ever. */
         yr_free(batch->items);
@@ -45,15 +54,17 @@ static yurpc_status append(yr_batch *batch, yr_batch_item item)
         return YURPC_NO_MEMORY;
     }
     batch->items = items;
-    item.order = batch->count;
+    batch->is_unsorted =
+        batch->is_unsorted ||
+        (batch->count > 0 &&
+         yr_bytes_compare(yr_batch_node(&items[batch->count - 1]), yr_batch_node(&item)) >= 0);
     batch->items[batch->count++] = item;
     return YURPC_OK;
 }
 
 yurpc_status yr_batch_take_put(yr_batch *batch, const yurpc_instance *instance)
 {
-    yr_batch_item item = {.instance = instance, .key = yr_instance_node(instance)};
-    yurpc_status status = append(batch, item);
+    yurpc_status status = append(batch, (yr_batch_item){.instance = instance});
     if (status != YURPC_OK) {
         yr_instance_unref(instance);
     }
@@ -62,46 +73,104 @@ yurpc_status yr_batch_take_put(yr_batch *batch, const yurpc_instance *instance)
 
 yurpc_status yr_batch_delete(yr_batch *batch, yurpc_bytes node)
 {
-    char *copy = yr_memdup0(node.data, node.len);
-    if (copy == NULL) {
+    yr_departure *departure = yr_calloc(1, sizeof *departure + node.len);
+    if (departure == NULL) {
         return YURPC_NO_MEMORY;
     }
-    yr_batch_item item = {.node = copy, .key = yr_bytes(copy, node.len)};
-    yurpc_status status = append(batch, item);
+    departure->len = node.len;
+    if (node.len > 0) {
+        memcpy(departure->node, node.data, node.len);
+    }
+    yurpc_status status = append(batch, (yr_batch_item){.departure = departure});
     if (status != YURPC_OK) {
-        yr_free(copy);
+        yr_free(departure);
     }
     return status;
 }
 
+/* ---- Sorting ---- */
+
+/* Nodes have much in common at their beginning. What follows that mostly decides. */
+typedef struct sort_key {
+    uint64_t word; /* the first eight bytes that are not common to all, the first one highest */
+    const yr_batch_item *item;
+} sort_key;
+
+static size_t common_len(yurpc_bytes a, yurpc_bytes b, size_t most)
+{
+    const uint8_t *left = a.data;
+    const uint8_t *right = b.data;
+    size_t len = a.len < b.len ? a.len : b.len;
+    len = len < most ? len : most;
+    size_t common = 0;
+    while (common < len && left[common] == right[common]) {
+        common++;
+    }
+    return common;
+}
+
+static uint64_t word_behind(yurpc_bytes node, size_t skipped)
+{
+    const uint8_t *data = node.data;
+    uint64_t word = 0;
+    for (size_t i = skipped; i < skipped + sizeof word; i++) {
+        word = word << 8 | (i < node.len ? data[i] : 0);
+    }
+    return word;
+}
+
 static int compare(const void *a, const void *b)
 {
-    const yr_batch_item *left = a;
-    const yr_batch_item *right = b;
-    int order = yr_bytes_compare(left->key, right->key);
-    return order != 0 ? order : (left->order > right->order) - (left->order < right->order);
+    const sort_key *left = a;
+    const sort_key *right = b;
+    if (left->word != right->word) {
+        return left->word < right->word ? -1 : 1;
+    }
+    int order = yr_bytes_compare(yr_batch_node(left->item), yr_batch_node(right->item));
+    return order != 0 ? order : (left->item > right->item) - (left->item < right->item);
 }
 
 /* By node, and in the order of arrival within a node. Lists mostly come sorted. */
-static void sort(yr_batch *batch)
+static yurpc_status sort(yr_batch *batch)
 {
-    for (size_t i = 1; i < batch->count; i++) {
-        if (compare(&batch->items[i - 1], &batch->items[i]) > 0) {
-            qsort(batch->items, batch->count, sizeof *batch->items, compare);
-            return;
-        }
+    if (!batch->is_unsorted) {
+        return YURPC_OK;
     }
+    size_t count = batch->count;
+    sort_key *keys = yr_calloc(count, sizeof *keys);
+    yr_batch_item *sorted = yr_calloc(batch->cap, sizeof *sorted);
+    if (keys == NULL || sorted == NULL) {
+        yr_free(keys);
+        yr_free(sorted);
+        return YURPC_NO_MEMORY;
+    }
+    yurpc_bytes first = yr_batch_node(&batch->items[0]);
+    size_t common = first.len;
+    for (size_t i = 1; i < count; i++) {
+        common = common_len(first, yr_batch_node(&batch->items[i]), common);
+    }
+    for (size_t i = 0; i < count; i++) {
+        keys[i].item = &batch->items[i];
+        keys[i].word = word_behind(yr_batch_node(keys[i].item), common);
+    }
+    qsort(keys, count, sizeof *keys, compare);
+    for (size_t i = 0; i < count; i++) {
+        sorted[i] = *keys[i].item;
+    }
+    yr_free(keys);
+    yr_free(batch->items);
+    batch->items = sorted;
+    return YURPC_OK;
 }
 
-static void add(yr_batch_result *result, yurpc_bytes node, const yurpc_instance *instance)
-{
-    result->changes[result->count++] = (yr_snapshot_change){.node = node, .instance = instance};
-}
+/* ---- Settling ---- */
 
-static void add_gone(yr_batch_result *result, yurpc_bytes node, const yurpc_instance *last)
+/* @p last is how it was last known, @p before how it is in the snapshot. */
+static void add_gone(yr_batch_result *result, yurpc_bytes node, const yurpc_instance *last,
+                     const yurpc_instance *before)
 {
-    result->changes[result->count++] =
-        (yr_snapshot_change){.node = node, .has_drained = yurpc_instance_is_draining(last)};
+    result->changes[result->count++] = (yr_snapshot_change){
+        .node = node, .before = before, .has_drained = yurpc_instance_is_draining(last)};
 }
 
 /* What @p item, the last of its node, takes away: as it was in the batch, or before. */
@@ -109,7 +178,8 @@ static const yurpc_instance *last_known(const yr_batch *batch, const yr_batch_it
                                         const yurpc_instance *before)
 {
     const yr_batch_item *previous = item > batch->items ? item - 1 : NULL;
-    bool is_of_node = previous != NULL && yr_bytes_equal(previous->key, item->key);
+    bool is_of_node =
+        previous != NULL && yr_bytes_equal(yr_batch_node(previous), yr_batch_node(item));
     return is_of_node && previous->instance != NULL ? previous->instance : before;
 }
 
@@ -126,16 +196,17 @@ static void settle_item(const yr_batch *batch, const yr_batch_item *item,
                         const yurpc_instance *before, const yr_map *absent,
                         yr_batch_result *result)
 {
+    yurpc_bytes node = yr_batch_node(item);
     if (item->instance == NULL) {
         if (before != NULL) {
-            add_gone(result, item->key, last_known(batch, item, before));
+            add_gone(result, node, last_known(batch, item, before), before);
         }
         return;
     }
     bool is_outdated =
         before != NULL && !batch->is_list &&
         yurpc_instance_revision(item->instance) < yurpc_instance_revision(before) &&
-        (absent == NULL || yr_map_find(absent, item->key) == NULL);
+        (absent == NULL || yr_map_find(absent, node) == NULL);
     bool is_equal = before != NULL && yr_instance_is_equal(before, item->instance);
     bool is_renewed = is_equal && batch->is_list && needs_revision(before, item->instance);
     result->unchanged += is_outdated || is_equal;
@@ -143,7 +214,8 @@ static void settle_item(const yr_batch *batch, const yr_batch_item *item,
     if ((is_outdated || is_equal) && !is_renewed) {
         return;
     }
-    add(result, item->key, item->instance);
+    result->changes[result->count++] =
+        (yr_snapshot_change){.node = node, .instance = item->instance, .before = before};
 }
 
 /* Every node of @p current before @p key is missing from the list. */
@@ -158,10 +230,16 @@ static size_t add_missing(const yurpc_snapshot *current, size_t at, const yurpc_
         if (order >= 0) {
             return order == 0 ? at + 1 : at;
         }
-        add_gone(result, node, instance);
+        add_gone(result, node, instance, instance);
         at++;
     }
     return at;
+}
+
+static bool says_the_same(const yr_batch_item *a, const yr_batch_item *b)
+{
+    return a->instance != NULL && b->instance != NULL &&
+           yr_instance_is_equal(a->instance, b->instance);
 }
 
 yurpc_status yr_batch_settle(yr_batch *batch, const yurpc_snapshot *current,
@@ -169,21 +247,27 @@ yurpc_status yr_batch_settle(yr_batch *batch, const yurpc_snapshot *current,
 {
     yr_batch_result result = {.count = 0};
     size_t most = batch->count + (batch->is_list ? yurpc_snapshot_count(current) : 0);
+    yurpc_status status = sort(batch);
+    if (status != YURPC_OK) {
+        return status;
+    }
     result.changes = yr_calloc(most > 0 ? most : 1, sizeof *result.changes);
     if (result.changes == NULL) {
         return YURPC_NO_MEMORY;
     }
-    sort(batch);
     size_t at = 0;
     for (size_t i = 0; i < batch->count; i++) {
         const yr_batch_item *item = &batch->items[i];
-        if (i + 1 < batch->count && yr_bytes_equal(item->key, batch->items[i + 1].key)) {
+        yurpc_bytes node = yr_batch_node(item);
+        if (batch->is_unsorted && i + 1 < batch->count &&
+            yr_bytes_equal(node, yr_batch_node(&batch->items[i + 1]))) {
+            result.unchanged += says_the_same(item, item + 1);
             continue; /* overtaken */
         }
         if (batch->is_list) {
-            at = add_missing(current, at, &item->key, &result);
+            at = add_missing(current, at, &node, &result);
         }
-        settle_item(batch, item, yr_snapshot_find(current, item->key), absent, &result);
+        settle_item(batch, item, yr_snapshot_find(current, node), absent, &result);
     }
     if (batch->is_list) {
         (void)add_missing(current, at, NULL, &result);

@@ -12,11 +12,16 @@
 
 enum { YR_SERVICE_INSTANCES_MAX = 1000000 };
 
+/* A node that is gone. */
+typedef struct yr_departure {
+    size_t len;
+    char node[];
+} yr_departure;
+
+/* One of the two, owned. A hundred thousand of these make a list. */
 typedef struct yr_batch_item {
-    const yurpc_instance *instance; /* one reference; NULL: the node is gone */
-    char *node;                     /* owned, when instance is NULL; else NULL */
-    yurpc_bytes key;                /* the node, within one of the two */
-    size_t order;
+    const yurpc_instance *instance; /* one reference */
+    yr_departure *departure;
 } yr_batch_item;
 
 typedef struct yr_batch {
@@ -24,6 +29,7 @@ typedef struct yr_batch {
     size_t count;
     size_t cap;
     bool is_list;
+    bool is_unsorted; /* the items are not in the order of nodes, each node once */
 } yr_batch;
 
 /* What settling found. */
@@ -35,6 +41,9 @@ typedef struct yr_batch_result {
     size_t renewed;   /* changes, of which only the revision is another */
     size_t held;      /* departures that were taken out, for the first time (absence.h) */
 } yr_batch_result;
+
+/* The node that @p item is about; borrowed. */
+yurpc_bytes yr_batch_node(const yr_batch_item *item);
 
 void yr_batch_init(yr_batch *batch);
 

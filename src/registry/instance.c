@@ -17,31 +17,6 @@ enum {
     NODE_LEN_MAX = YR_HOST_LEN_MAX + 2 + 1 + PORT_LEN_MAX, /* with brackets and colon */
 };
 
-/*
- * One allocation: this, the places of the metadata, then all texts, each with its NUL. A
- * hundred thousand of these are kept, so places are 16 bits where the texts' limits allow it.
- * From `size` on it is a function of what the instance says, so that it can be compared as
- * bytes: there is no padding that is not zero.
- */
-struct yurpc_instance {
-    int64_t revision;
-    _Atomic uint32_t refs;
-    bool is_mismatch;
-    uint32_t size; /* of the whole record */
-    uint16_t metadata_count;
-    uint16_t port;
-    uint16_t weight;
-    uint16_t node_len;
-    uint16_t version_at; /* places in the texts; the name is at 0 */
-    uint16_t node_at;
-    uint16_t host_at;
-    uint16_t address_at; /* often the node's */
-    uint16_t group_at;
-    bool is_draining;
-    bool is_suspect;        /* no record says so: we do */
-    uint32_t metadata_at[]; /* of each key; its value follows it */
-};
-
 /* The key of an instance, taken apart. */
 typedef struct node_key {
     yurpc_bytes name;
@@ -57,14 +32,14 @@ typedef struct node_key {
 static bool split_last_colon(yurpc_bytes text, yurpc_bytes *ret_before, yurpc_bytes *ret_after)
 {
     const char *data = text.data;
-    for (size_t i = text.len; i > 0; i--) {
-        if (data[i - 1] == ':') {
-            *ret_before = yr_bytes(data, i - 1);
-            *ret_after = yr_bytes(data + i, text.len - i);
-            return true;
-        }
+    const char *colon = text.len > 0 ? memrchr(data, ':', text.len) : NULL;
+    if (colon == NULL) {
+        return false;
     }
-    return false;
+    size_t before = (size_t)(colon - data);
+    *ret_before = yr_bytes(data, before);
+    *ret_after = yr_bytes(colon + 1, text.len - before - 1);
+    return true;
 }
 
 static yurpc_bytes without_brackets(yurpc_bytes host)
@@ -147,11 +122,6 @@ static char *texts_of(yurpc_instance *instance)
     return (char *)(instance->metadata_at + instance->metadata_count);
 }
 
-static const char *text_at(const yurpc_instance *instance, size_t at)
-{
-    return (const char *)(instance->metadata_at + instance->metadata_count) + at;
-}
-
 /* The metadata, once into @p packer, with its places unless @p instance is NULL. */
 static uint16_t pack_metadata(text_packer *packer, const yr_json *metadata,
                               yurpc_instance *instance)
@@ -169,6 +139,14 @@ static uint16_t pack_metadata(text_packer *packer, const yr_json *metadata,
     return count;
 }
 
+/* What pack_all() takes: without an address, that is the node. */
+static size_t len_of_all(const node_key *key, const yr_instance_view *view, yurpc_bytes address)
+{
+    enum { TEXTS = 5 }; /* each has a NUL */
+    return key->name.len + key->version.len + key->node.len + view->host.len + view->group.len +
+           TEXTS + (address.data != NULL ? address.len + 1 : 0);
+}
+
 static void pack_all(text_packer *packer, const node_key *key, const yr_instance_view *view,
                      yurpc_bytes address, yurpc_instance *instance)
 {
@@ -177,8 +155,8 @@ static void pack_all(text_packer *packer, const node_key *key, const yr_instance
     instance->version_at = (uint16_t)pack(packer, key->version);
     instance->node_at = (uint16_t)pack(packer, key->node);
     instance->host_at = (uint16_t)pack(packer, view->host);
-    instance->address_at = yr_bytes_equal(address, key->node) ? instance->node_at
-                                                              : (uint16_t)pack(packer, address);
+    instance->address_at =
+        address.data != NULL ? (uint16_t)pack(packer, address) : instance->node_at;
     instance->group_at = (uint16_t)pack(packer, view->group);
 }
 
@@ -190,20 +168,21 @@ static bool is_mismatch(const node_key *key, const yr_instance_view *view)
            (view->version.data != NULL && !yr_bytes_equal(view->version, key->version));
 }
 
-/* "host:port" of the value, IPv6 in brackets: mostly the node itself, else written to @p out.
- */
+/* "host:port" of the value, IPv6 in brackets, written to @p out; no data: it is the node. */
 static yurpc_bytes address_of(const node_key *key, const yr_instance_view *view,
                               char out[NODE_LEN_MAX + 1])
 {
+    static const yurpc_bytes the_node = {NULL, 0};
     bool is_ipv6 = memchr(view->host.data, ':', view->host.len) != NULL;
     if (!is_ipv6 && key->host.data == key->node.data && view->port == key->port &&
         yr_bytes_equal(view->host, key->host)) {
-        return key->node;
+        return the_node;
     }
     int len = snprintf(out, NODE_LEN_MAX + 1, is_ipv6 ? "[%.*s]:%u" : "%.*s:%u",
                        (int)view->host.len, (const char *)view->host.data, view->port);
     YR_ASSERT(len > 0 && len <= NODE_LEN_MAX);
-    return yr_bytes(out, (size_t)len);
+    yurpc_bytes address = yr_bytes(out, (size_t)len);
+    return yr_bytes_equal(address, key->node) ? the_node : address;
 }
 
 /* @p view's host has no brackets, and its group is there. */
@@ -213,20 +192,19 @@ static yurpc_instance *instance_new(const node_key *key, const yr_instance_view 
     char storage[NODE_LEN_MAX + 1];
     yurpc_bytes address = address_of(key, view, storage);
 
-    yurpc_instance head = {.metadata_count = 0};
-    text_packer packer = {NULL, 0};
-    pack_all(&packer, key, view, address, &head);
-    head.metadata_count = pack_metadata(&packer, view->metadata, NULL);
+    text_packer packer = {NULL, len_of_all(key, view, address)};
+    uint16_t count = view->metadata != NULL ? pack_metadata(&packer, view->metadata, NULL) : 0;
 
-    size_t size = sizeof head + head.metadata_count * sizeof *head.metadata_at + packer.len;
-    yurpc_instance *instance = yr_calloc(1, size);
+    yurpc_instance *instance = NULL;
+    size_t size = sizeof *instance + count * sizeof *instance->metadata_at + packer.len;
+    instance = yr_calloc(1, size);
     if (instance == NULL) {
         return NULL;
     }
     instance->revision = revision;
     atomic_init(&instance->refs, 1);
     instance->size = (uint32_t)size;
-    instance->metadata_count = head.metadata_count;
+    instance->metadata_count = count;
     instance->port = view->port;
     instance->weight = view->weight;
     instance->node_len = (uint16_t)key->node.len;
@@ -235,7 +213,9 @@ static yurpc_instance *instance_new(const node_key *key, const yr_instance_view 
     packer.texts = texts_of(instance);
     packer.len = 0;
     pack_all(&packer, key, view, address, instance);
-    (void)pack_metadata(&packer, view->metadata, instance);
+    if (count > 0) {
+        (void)pack_metadata(&packer, view->metadata, instance);
+    }
     return instance;
 }
 
@@ -245,7 +225,7 @@ static yurpc_status instance_of_view(const node_key *key, yr_instance_view *view
                                      yurpc_error **ret_error)
 {
     view->host = without_brackets(view->host);
-    if (!is_host(view->host)) {
+    if (!yr_bytes_equal(view->host, key->host) && !is_host(view->host)) {
         return yr_error_set(ret_error, YURPC_INVALID, -1,
                             "serviceHost is empty, too long, or holds a character that no "
                             "host has");
@@ -289,11 +269,6 @@ yurpc_status yr_instance_decode(yurpc_bytes service, yurpc_bytes node, yurpc_byt
 }
 
 /* ---- Using records ---- */
-
-yurpc_bytes yr_instance_node(const yurpc_instance *instance)
-{
-    return yr_bytes(text_at(instance, instance->node_at), instance->node_len);
-}
 
 bool yr_instance_is_mismatch(const yurpc_instance *instance)
 {
@@ -356,17 +331,17 @@ void yr_instance_unref(const yurpc_instance *instance)
 
 const char *yurpc_instance_name(const yurpc_instance *instance)
 {
-    return text_at(instance, 0);
+    return yr_instance_text_at(instance, 0);
 }
 
 const char *yurpc_instance_version(const yurpc_instance *instance)
 {
-    return text_at(instance, instance->version_at);
+    return yr_instance_text_at(instance, instance->version_at);
 }
 
 const char *yurpc_instance_host(const yurpc_instance *instance)
 {
-    return text_at(instance, instance->host_at);
+    return yr_instance_text_at(instance, instance->host_at);
 }
 
 uint16_t yurpc_instance_port(const yurpc_instance *instance)
@@ -376,12 +351,12 @@ uint16_t yurpc_instance_port(const yurpc_instance *instance)
 
 const char *yurpc_instance_address(const yurpc_instance *instance)
 {
-    return text_at(instance, instance->address_at);
+    return yr_instance_text_at(instance, instance->address_at);
 }
 
 const char *yurpc_instance_group(const yurpc_instance *instance)
 {
-    return text_at(instance, instance->group_at);
+    return yr_instance_text_at(instance, instance->group_at);
 }
 
 uint32_t yurpc_instance_weight(const yurpc_instance *instance)
@@ -409,7 +384,7 @@ yurpc_metadata yurpc_instance_metadata_at(const yurpc_instance *instance, size_t
     if (index >= instance->metadata_count) {
         return (yurpc_metadata){NULL, NULL};
     }
-    const char *key = text_at(instance, instance->metadata_at[index]);
+    const char *key = yr_instance_text_at(instance, instance->metadata_at[index]);
     return (yurpc_metadata){key, key + strlen(key) + 1};
 }
 

@@ -9,6 +9,7 @@
 #define YR_REGISTRY_INSTANCE_H
 
 #include "base/buf.h"
+#include "registry/instance_record.h" /* yr_instance_node() */
 
 #include <yurpc/bytes.h>
 #include <yurpc/error.h>
@@ -57,9 +58,6 @@ YURPC_NODISCARD yurpc_status yr_instance_decode(yurpc_bytes service, yurpc_bytes
 /* Whether the value named another address, name or version than the key. The address is then
  * the value's, name and version are the key's. */
 bool yr_instance_is_mismatch(const yurpc_instance *instance);
-
-/* The identity: the key's "host:port". Borrowed. */
-yurpc_bytes yr_instance_node(const yurpc_instance *instance);
 
 /* A copy that is suspect, with one reference. NULL: no memory. */
 yurpc_instance *yr_instance_new_suspect(const yurpc_instance *instance);

@@ -11,13 +11,28 @@ typedef struct scanner {
     const char *end;
 } scanner;
 
-static bool take_literal(scanner *scan, const char *literal, size_t len)
+/* Inline, so that comparing with a literal is a few instructions. */
+static inline bool take_literal(scanner *scan, const char *literal, size_t len)
 {
     if ((size_t)(scan->end - scan->at) < len || memcmp(scan->at, literal, len) != 0) {
         return false;
     }
     scan->at += len;
     return true;
+}
+
+/* Whether eight bytes are ASCII that a string holds as it is: no quote, backslash or control
+ * character. */
+static bool is_ordinary8(const char *text)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101);
+    uint64_t word;
+    memcpy(&word, text, sizeof word);
+    uint64_t below_space = word - ones * 0x20; /* borrows only where there is one anyway */
+    uint64_t quote = word ^ ones * '"';
+    uint64_t backslash = word ^ ones * '\\';
+    uint64_t is_either = ((quote - ones) & ~quote) | ((backslash - ones) & ~backslash);
+    return ((word | below_space | is_either) & ones * 0x80) == 0;
 }
 
 /* The rest of a string whose opening quote is behind, with its closing quote. Escapes, bytes
@@ -27,6 +42,9 @@ static bool take_text(scanner *scan, yurpc_bytes *ret_text)
     const char *from = scan->at;
     const char *at = from;
     bool is_ascii = true;
+    while (scan->end - at >= 8 && is_ordinary8(at)) {
+        at += 8;
+    }
     for (; at < scan->end && *at != '"'; at++) {
         unsigned char c = (unsigned char)*at;
         if (c < 0x20 || c == '\\') {

@@ -23,6 +23,7 @@
 typedef struct yr_snapshot_change {
     yurpc_bytes node;
     const yurpc_instance *instance;
+    const yurpc_instance *before; /* for batch.h's users; it need not be set */
     bool has_drained; /* of a node that is gone: it had announced that it would leave */
 } yr_snapshot_change;
 

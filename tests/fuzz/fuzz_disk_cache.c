@@ -55,7 +55,7 @@ static void write_and_read_again(yr_batch *batch)
     decode(&file, &again);
     require(again.is_list && again.count <= yurpc_snapshot_count(snapshot));
     for (size_t i = 0; i < again.count; i++) {
-        const yurpc_instance *was = yr_snapshot_find(snapshot, again.items[i].key);
+        const yurpc_instance *was = yr_snapshot_find(snapshot, yr_batch_node(&again.items[i]));
         require(was != NULL && yr_instance_is_equal(was, again.items[i].instance));
     }
     yr_batch_deinit(&again);

@@ -63,7 +63,7 @@ void cache_list_check(yr_batch *batch, const yurpc_snapshot *wanted)
     for (size_t i = 0; i < batch->count; i++) {
         const yr_batch_item *item = &batch->items[i];
         const yurpc_instance *one = yurpc_snapshot_at(wanted, i);
-        assert_true(yr_bytes_equal(item->key, yr_instance_node(one)));
+        assert_true(yr_bytes_equal(yr_batch_node(item), yr_instance_node(one)));
         assert_true(yr_instance_is_equal(item->instance, one));
     }
 }

@@ -113,7 +113,7 @@ static void an_instance_that_cannot_be_written_is_left_out(void **state)
     yr_batch batch;
     assert_ok(decode(yr_bytes(file.data, file.len), &batch));
     assert_int_equal(batch.count, 1);
-    assert_true(yr_bytes_equal(batch.items[0].key, yr_bytes_of_text("h:2")));
+    assert_true(yr_bytes_equal(yr_batch_node(&batch.items[0]), yr_bytes_of_text("h:2")));
     yr_batch_deinit(&batch);
     yr_buf_deinit(&file);
     yr_snapshot_unref(list);

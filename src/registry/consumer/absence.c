@@ -125,10 +125,10 @@ static void note_named(yr_absences *absences, const yr_batch *batch)
     int64_t now = yr_io_now_ms(absences->core->io);
     for (size_t i = 0; i < batch->count && absences->by_node.count > 0; i++) {
         const yr_batch_item *item = &batch->items[i];
+        yurpc_bytes node = yr_batch_node(item);
         bool is_overtaken =
-            i + 1 < batch->count && yr_bytes_equal(item->key, batch->items[i + 1].key);
-        absence *named =
-            item->instance != NULL && !is_overtaken ? find(absences, item->key) : NULL;
+            i + 1 < batch->count && yr_bytes_equal(node, yr_batch_node(&batch->items[i + 1]));
+        absence *named = item->instance != NULL && !is_overtaken ? find(absences, node) : NULL;
         if (named != NULL) {
             yr_protection_came(&absences->protection, now, 1);
             absence_free(named);
@@ -162,13 +162,12 @@ void yr_absences_screen(yr_absences *absences, const yr_batch *batch, yr_batch_r
     size_t came = 0;
     for (size_t i = 0; i < result->count; i++) {
         const yr_snapshot_change *change = &result->changes[i];
-        const yurpc_instance *before = yr_snapshot_find(current, change->node);
-        came += before == NULL;
+        came += change->before == NULL;
         if (change->instance == NULL && find(absences, change->node) != NULL) {
             continue; /* that is known */
         }
         if (change->instance == NULL &&
-            begin_holding(absences, before, change->has_drained, may_be_mass)) {
+            begin_holding(absences, change->before, change->has_drained, may_be_mass)) {
             result->held++;
             continue;
         }

@@ -54,6 +54,7 @@ static void tell_waiters(yr_entry *entry, yurpc_status status, const yurpc_error
 /* The state cannot be known to be right: have it told again. */
 static void ask_again(yr_entry *entry)
 {
+    yr_timer_stop(entry->core->io, &entry->settle_timer);
     yr_batch_clear(&entry->batch);
     entry->is_incomplete = true;
     yr_timer_start(entry->core->io, &entry->reconcile_timer, RETRY_MS);
@@ -117,7 +118,6 @@ static void count_changes(yr_entry *entry, const yr_batch_result *result)
     yr_counters *counters = &entry->core->counters;
     size_t changes = result->count + result->held - result->renewed;
     if (!entry->batch.is_list) {
-        yr_count(&counters->changes, changes + result->unchanged);
         yr_count(&counters->unchanged, result->unchanged);
         return;
     }
@@ -133,6 +133,7 @@ static void count_changes(yr_entry *entry, const yr_batch_result *result)
 
 static void settle(yr_entry *entry)
 {
+    yr_timer_stop(entry->core->io, &entry->settle_timer);
     yr_batch_result result;
     yurpc_status status = yr_batch_settle(&entry->batch, yr_snapshot_cell_current(entry->cell),
                                           &entry->absences.by_node, &result);
@@ -171,6 +172,30 @@ static void settle(yr_entry *entry)
         entry->has_list = true;
         tell_waiters(entry, YURPC_OK, NULL);
     }
+}
+
+/*
+ * Changes are settled together at the end of the turn in which they came: when many come, one
+ * snapshot for all of them costs little more than one for each would.
+ */
+static void settle_later(yr_entry *entry)
+{
+    if (!yr_timer_is_running(&entry->settle_timer)) {
+        yr_timer_start(entry->core->io, &entry->settle_timer, 0);
+    }
+}
+
+/* Whatever comes now comes after the changes that were reported. */
+static void settle_now(yr_entry *entry)
+{
+    if (yr_timer_is_running(&entry->settle_timer)) {
+        settle(entry);
+    }
+}
+
+static void on_settle_due(void *context)
+{
+    settle(context);
 }
 
 /* ---- What the driver reports ---- */
@@ -225,6 +250,7 @@ static void on_facts(void *context, const yr_facts *facts)
 {
     yr_entry *entry = context;
     if (facts->is_list && facts->is_first) {
+        settle_now(entry);
         yr_batch_clear(&entry->batch);
         entry->batch.is_list = true;
         entry->is_incomplete = false;
@@ -246,14 +272,20 @@ static void on_facts(void *context, const yr_facts *facts)
             return;
         }
     }
-    if (facts->is_last) {
+    if (!facts->is_list) {
+        yr_count(&entry->core->counters.changes, facts->count);
+    }
+    if (facts->is_last && facts->is_list) {
         settle(entry);
+    } else if (facts->is_last) {
+        settle_later(entry);
     }
 }
 
 static void on_stale(void *context, bool is_stale, const yurpc_error *error)
 {
     yr_entry *entry = context;
+    settle_now(entry);
     if (is_stale) {
         entry->is_reconciling = false; /* what the next list brings, no watch could have seen */
     } else if (!entry->has_list || entry->is_incomplete) {
@@ -347,6 +379,7 @@ static void entry_free(yr_entry *entry)
     }
     yr_timer_stop(entry->core->io, &entry->reconcile_timer);
     yr_timer_stop(entry->core->io, &entry->tell_timer);
+    yr_timer_stop(entry->core->io, &entry->settle_timer);
     if (entry->has_list && !entry->is_stale) {
         yr_fallback_confirm(&entry->fallback); /* so late was it still right */
     }
@@ -390,6 +423,7 @@ static yurpc_status entry_new(yr_directory *directory, const char *service,
     yr_mentions_init(&entry->mentions, core->map_seed);
     yr_timer_init(&entry->reconcile_timer, on_reconcile, entry);
     yr_timer_init(&entry->tell_timer, tell_in_pace, entry);
+    yr_timer_init(&entry->settle_timer, on_settle_due, entry);
     yr_pace_init(&entry->tell_pace, YR_TELL_BURST, YR_TELL_INTERVAL_MS);
     entry->service = yr_strdup(service);
     if (entry->service == NULL) {

@@ -47,8 +47,9 @@ typedef struct yr_entry {
     bool is_incomplete;  /* facts were dropped for lack of memory: the batch is void */
     bool is_cut;         /* facts were dropped, and that was said, because there are too many */
     yr_timer reconcile_timer;
-    yr_pace tell_pace;   /* of telling that instances came or went */
-    yr_timer tell_timer; /* runs when that has to wait */
+    yr_pace tell_pace;     /* of telling that instances came or went */
+    yr_timer tell_timer;   /* runs when that has to wait */
+    yr_timer settle_timer; /* changes are in the batch, all of them */
     yr_fallback fallback;
     yr_list listeners;
     yr_list waiters;
