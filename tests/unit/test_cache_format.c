@@ -5,6 +5,7 @@
 #include "registry/instance.h"
 #include "yr_test.h"
 
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -148,6 +149,59 @@ static void every_flipped_bit_is_refused(void **state)
     yr_snapshot_unref(list);
 }
 
+/* Every piece of a file that goes to a sink, and when that has had enough. */
+typedef struct pieces {
+    size_t count;
+    size_t longest;
+    size_t len;
+    size_t count_max;
+} pieces;
+
+static yurpc_status count_piece(void *context, yurpc_bytes bytes)
+{
+    pieces *seen = context;
+    if (seen->count == seen->count_max) {
+        return YURPC_IO;
+    }
+    seen->count++;
+    seen->longest = bytes.len > seen->longest ? bytes.len : seen->longest;
+    seen->len += bytes.len;
+    return YURPC_OK;
+}
+
+static void a_long_list_is_written_in_short_pieces(void **state)
+{
+    (void)state;
+    enum { SHORT = 128 * 1024 };
+    yurpc_snapshot *list = cache_list_new(5000, 7);
+    yr_buf file = encode(list);
+    pieces seen = {.count_max = SIZE_MAX};
+    uint8_t head[YR_CACHE_HEAD_LEN];
+    assert_ok(yr_cache_write(&cache_key, list, count_piece, &seen, head));
+    assert_true(seen.count > 2 && seen.longest < SHORT);
+    assert_int_equal(seen.len + sizeof head, file.len);
+    assert_memory_equal(head, file.data, sizeof head);
+    assert_int_equal(yr_cache_count(head), 5000);
+    assert_int_equal(yr_cache_len(head), file.len);
+
+    uint8_t alone[YR_CACHE_HEAD_LEN];
+    assert_ok(yr_cache_write(&cache_key, list, NULL, NULL, alone));
+    assert_memory_equal(alone, head, sizeof head);
+    yr_buf_deinit(&file);
+    yr_snapshot_unref(list);
+}
+
+static void whoever_takes_no_more_ends_the_writing(void **state)
+{
+    (void)state;
+    yurpc_snapshot *list = cache_list_new(5000, 7);
+    pieces seen = {.count_max = 2};
+    uint8_t head[YR_CACHE_HEAD_LEN];
+    assert_int_equal(yr_cache_write(&cache_key, list, count_piece, &seen, head), YURPC_IO);
+    assert_int_equal(seen.count, 2);
+    yr_snapshot_unref(list);
+}
+
 static void assert_fault(const yr_cache_key *key, yurpc_bytes file, const char *text)
 {
     yr_batch batch;
@@ -184,9 +238,9 @@ static void each_fault_has_its_text(void **state)
     assert_fault(&cache_key, yr_bytes("SQLite format 3", 15), "it is not a list of instances");
     assert_fault(&cache_key, yr_bytes(file.data, file.len - 1),
                  "it is cut off, or more was added");
-    file.data[8] = 2;
-    assert_fault(&cache_key, bytes, "it was written by another version");
     file.data[8] = 1;
+    assert_fault(&cache_key, bytes, "it was written by another version");
+    file.data[8] = 2;
     file.data[file.len - 1] ^= 1;
     assert_fault(&cache_key, bytes, "its checksum is wrong");
     yr_buf_deinit(&file);
@@ -265,6 +319,8 @@ int main(void)
         cmocka_unit_test(an_instance_that_cannot_be_written_is_left_out),
         cmocka_unit_test(every_truncation_is_refused),
         cmocka_unit_test(every_flipped_bit_is_refused),
+        cmocka_unit_test(a_long_list_is_written_in_short_pieces),
+        cmocka_unit_test(whoever_takes_no_more_ends_the_writing),
         cmocka_unit_test(the_list_of_another_is_refused),
         cmocka_unit_test(each_fault_has_its_text),
         cmocka_unit_test(made_up_counts_are_refused),

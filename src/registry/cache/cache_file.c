@@ -230,39 +230,94 @@ static bool set_time(int fd, int64_t time_ms)
     return futimens(fd, times) == 0;
 }
 
-/* Whether the same list is there already; then it has its new time now. */
-static bool touch_same(const place *at, yurpc_bytes file, int64_t time_ms)
+/* A list that is to be saved. */
+typedef struct list {
+    const yr_cache_key *key;
+    const yurpc_snapshot *snapshot;
+} list;
+
+/* Whether @p fd is the file of @p wanted. Most that are not are another number. */
+static bool is_same(int fd, const struct stat *info, const list *wanted)
 {
+    uint8_t there[YR_CACHE_HEAD_LEN];
     uint8_t head[YR_CACHE_HEAD_LEN];
+    return read_all(fd, there, sizeof there) == sizeof there &&
+           yr_cache_count(there) == yurpc_snapshot_count(wanted->snapshot) &&
+           yr_cache_len(there) == (uint64_t)info->st_size &&
+           yr_cache_write(wanted->key, wanted->snapshot, NULL, NULL, head) == YURPC_OK &&
+           memcmp(there, head, sizeof head) == 0;
+}
+
+/* Whether the same list is there already; then it has its new time now. */
+static bool touch_same(const place *at, const list *wanted, int64_t time_ms)
+{
     struct stat info;
     int fd = openat(at->dir_fd, at->name, OPEN_FILE);
     if (fd < 0) {
         return false;
     }
-    bool is_same = fstat(fd, &info) == 0 && fault_of_file(&info) == NULL &&
-                   (uint64_t)info.st_size == file.len &&
-                   read_all(fd, head, sizeof head) == sizeof head &&
-                   memcmp(head, file.data, sizeof head) == 0 && set_time(fd, time_ms);
+    bool is_touched = fstat(fd, &info) == 0 && fault_of_file(&info) == NULL &&
+                      is_same(fd, &info, wanted) && set_time(fd, time_ms);
     (void)close(fd);
-    return is_same;
+    return is_touched;
 }
 
-static bool write_all(int fd, yurpc_bytes file)
+/* A file being written: its descriptor, and what was wrong with it. */
+typedef struct output {
+    int fd;
+    int code;
+} output;
+
+static yurpc_status write_some(void *context, yurpc_bytes bytes)
 {
-    while (file.len > 0) {
-        ssize_t count = write(fd, file.data, file.len);
+    output *out = context;
+    while (bytes.len > 0) {
+        ssize_t count = write(out->fd, bytes.data, bytes.len);
         if (count < 0 && errno == EINTR) {
             continue;
         }
         if (count < 0) {
-            return false;
+            out->code = errno;
+            return YURPC_IO;
         }
-        file = yr_bytes_after(file, (size_t)count);
+        bytes = yr_bytes_after(bytes, (size_t)count);
     }
-    return true;
+    return YURPC_OK;
 }
 
-static yurpc_status write_new(const place *at, yurpc_bytes file, const yr_cache_save *options,
+/* The head is known last, and stands first. */
+static yurpc_status write_list(output *out, const list *wanted)
+{
+    uint8_t head[YR_CACHE_HEAD_LEN] = {0};
+    yurpc_status status = write_some(out, yr_bytes(head, sizeof head));
+    if (status == YURPC_OK) {
+        status = yr_cache_write(wanted->key, wanted->snapshot, write_some, out, head);
+    }
+    if (status == YURPC_OK && lseek(out->fd, 0, SEEK_SET) != 0) {
+        out->code = errno;
+        return YURPC_IO;
+    }
+    return status == YURPC_OK ? write_some(out, yr_bytes(head, sizeof head)) : status;
+}
+
+/* Fill, date and close @p out. */
+static yurpc_status fill(output *out, const list *wanted, const yr_cache_save *options)
+{
+    yurpc_status status = write_list(out, wanted);
+    if (status == YURPC_OK && (!set_time(out->fd, options->time_ms) ||
+                               (options->is_synced && fdatasync(out->fd) != 0))) {
+        out->code = errno;
+        status = YURPC_IO;
+    }
+    /* A file system may say only here that it had no room. */
+    if (close(out->fd) != 0 && status == YURPC_OK) {
+        out->code = errno;
+        status = YURPC_IO;
+    }
+    return status;
+}
+
+static yurpc_status write_new(const place *at, const list *wanted, const yr_cache_save *options,
                               yurpc_error **ret_error)
 {
     char tmp[TMP_NAME_SIZE];
@@ -272,23 +327,18 @@ static yurpc_status write_new(const place *at, yurpc_bytes file, const yr_cache_
     if (fd < 0) {
         return fail(at, "write", errno, ret_error);
     }
-    bool is_done = write_all(fd, file) && set_time(fd, options->time_ms) &&
-                   (!options->is_synced || fdatasync(fd) == 0);
-    int code = errno;
-    /* A file system may say only here that it had no room. */
-    if (close(fd) != 0 && is_done) {
-        is_done = false;
-        code = errno;
+    output out = {.fd = fd};
+    yurpc_status status = fill(&out, wanted, options);
+    if (status == YURPC_OK && renameat(at->dir_fd, tmp, at->dir_fd, at->name) != 0) {
+        out.code = errno;
+        status = YURPC_IO;
     }
-    if (is_done && renameat(at->dir_fd, tmp, at->dir_fd, at->name) != 0) {
-        is_done = false;
-        code = errno;
-    }
-    if (is_done) {
+    if (status == YURPC_OK) {
         return YURPC_OK;
     }
     (void)unlinkat(at->dir_fd, tmp, 0);
-    return fail(at, "write", code, ret_error);
+    return out.code != 0 ? fail(at, "write", out.code, ret_error)
+                         : yr_error_set_status(ret_error, status);
 }
 
 /* ---- Tidying ---- */
@@ -366,25 +416,17 @@ yurpc_status yr_cache_file_save(const char *dir, const yr_cache_key *key,
                                 const yurpc_snapshot *snapshot, const yr_cache_save *options,
                                 yurpc_error **ret_error)
 {
-    yr_buf file;
-    yr_buf_init(&file, YR_CACHE_LEN_MAX);
-    yurpc_status status = yr_cache_encode(key, snapshot, &file);
-    if (status != YURPC_OK) {
-        yr_buf_deinit(&file);
-        return yr_error_set_status(ret_error, status);
-    }
+    const list wanted = {key, snapshot};
     place at;
-    status = place_open(&at, dir, key, true, ret_error);
+    yurpc_status status = place_open(&at, dir, key, true, ret_error);
     if (status == YURPC_OK) {
-        yurpc_bytes bytes = yr_bytes(file.data, file.len);
-        if (!touch_same(&at, bytes, options->time_ms)) {
-            status = write_new(&at, bytes, options, ret_error);
+        if (!touch_same(&at, &wanted, options->time_ms)) {
+            status = write_new(&at, &wanted, options, ret_error);
         }
         if (options->is_tidied) {
             tidy(&at, options->time_ms);
         }
         (void)close(at.dir_fd);
     }
-    yr_buf_deinit(&file);
     return status;
 }

@@ -9,7 +9,12 @@
 
 #include <string.h>
 
-enum { VERSION = 1, LEN_LEN = 4 };
+enum {
+    VERSION = 2,
+    LEN_LEN = 4,
+    BLOCK_LEN = 64 * 1024,      /* of the seal, and handed to a sink at once */
+    INSTANCE_MAX = 1024 * 1024, /* one that is longer is left out while it is written */
+};
 
 /* Places in the head. */
 enum { MAGIC_AT = 0, VERSION_AT = 8, COUNT_AT = 12, BODY_LEN_AT = 16, SEAL_AT = 24 };
@@ -36,13 +41,26 @@ static uint64_t get_number(const uint8_t *at, size_t len)
     return number;
 }
 
-/* Over all of the file but itself. */
+/* ---- The seal: over all of the file but itself ---- */
+
+/* Each block of the body, then the head, with what the one before gave as a part of the seed.
+ */
+static uint64_t seal_add(uint64_t seal, yurpc_bytes bytes)
+{
+    const uint64_t seed[2] = {VERSION, seal};
+    return yr_siphash(seed, bytes);
+}
+
 static uint64_t seal_of(yurpc_bytes file)
 {
-    const uint64_t nothing[2] = {VERSION, 0};
-    uint64_t head = yr_siphash(nothing, yr_bytes(file.data, SEAL_AT));
-    const uint64_t seed[2] = {VERSION, head};
-    return yr_siphash(seed, yr_bytes_after(file, YR_CACHE_HEAD_LEN));
+    uint64_t seal = 0;
+    yurpc_bytes rest = yr_bytes_after(file, YR_CACHE_HEAD_LEN);
+    while (rest.len > 0) {
+        size_t len = rest.len < BLOCK_LEN ? rest.len : BLOCK_LEN;
+        seal = seal_add(seal, yr_bytes(rest.data, len));
+        rest = yr_bytes_after(rest, len);
+    }
+    return seal_add(seal, yr_bytes(file.data, SEAL_AT));
 }
 
 void yr_cache_seal(yr_buf *file)
@@ -50,6 +68,16 @@ void yr_cache_seal(yr_buf *file)
     YR_ASSERT(file->len >= YR_CACHE_HEAD_LEN);
     put_number(file->data + BODY_LEN_AT, file->len - YR_CACHE_HEAD_LEN, 8);
     put_number(file->data + SEAL_AT, seal_of(yr_bytes(file->data, file->len)), 8);
+}
+
+uint32_t yr_cache_count(const uint8_t head[YR_CACHE_HEAD_LEN])
+{
+    return (uint32_t)get_number(head + COUNT_AT, 4);
+}
+
+uint64_t yr_cache_len(const uint8_t head[YR_CACHE_HEAD_LEN])
+{
+    return YR_CACHE_HEAD_LEN + get_number(head + BODY_LEN_AT, 8);
 }
 
 /* ---- Writing ---- */
@@ -88,31 +116,102 @@ static yurpc_status put_value(yr_buf *file, const char *service, const yurpc_ins
     return status;
 }
 
+/* A file being written. */
+typedef struct writer {
+    const yr_cache_key *key;
+    yr_cache_sink_fn *sink; /* NULL: nobody wants it */
+    void *context;
+    yr_buf block; /* what was not handed out yet */
+    uint64_t body_len;
+    uint64_t seal;
+    uint32_t count;
+} writer;
+
 /* What was appended of an instance that cannot be written is taken back. */
-static yurpc_status put_instance(yr_buf *file, const char *service,
-                                 const yurpc_instance *instance, uint32_t *count)
+static yurpc_status put_instance(writer *out, const yurpc_instance *instance)
 {
     static const uint8_t no_len[LEN_LEN] = {0};
-    size_t begin = file->len;
-    yurpc_status status = put_text(file, yr_instance_node(instance));
+    yr_buf *block = &out->block;
+    size_t begin = block->len;
+    yurpc_status status = put_text(block, yr_instance_node(instance));
     if (status == YURPC_OK) {
-        status = yr_buf_append(file, no_len, sizeof no_len);
+        status = yr_buf_append(block, no_len, sizeof no_len);
     }
-    size_t value_at = file->len;
+    size_t value_at = block->len;
     if (status == YURPC_OK) {
-        status = put_value(file, service, instance);
+        status = put_value(block, out->key->service, instance);
+    }
+    size_t value_len = block->len - value_at;
+    if (status == YURPC_TOO_LARGE || value_len > YR_INSTANCE_VALUE_MAX) {
+        block->len = begin;
+        return YURPC_OK;
     }
     if (status != YURPC_OK) {
         return status;
     }
-    size_t value_len = file->len - value_at;
-    if (value_len > YR_INSTANCE_VALUE_MAX) {
-        file->len = begin;
-        return YURPC_OK;
-    }
-    put_number(file->data + value_at - LEN_LEN, value_len, LEN_LEN);
-    ++*count;
+    put_number(block->data + value_at - LEN_LEN, value_len, LEN_LEN);
+    out->count++;
     return YURPC_OK;
+}
+
+/* Hand out the first @p len bytes of what there is, at most a block. */
+static yurpc_status hand_out(writer *out, size_t len)
+{
+    yurpc_bytes bytes = yr_bytes(out->block.data, len);
+    out->seal = seal_add(out->seal, bytes);
+    out->body_len += len;
+    if (out->body_len > YR_CACHE_LEN_MAX - YR_CACHE_HEAD_LEN) {
+        return YURPC_TOO_LARGE;
+    }
+    yurpc_status status = out->sink != NULL ? out->sink(out->context, bytes) : YURPC_OK;
+    yr_buf_consume(&out->block, len);
+    return status;
+}
+
+static yurpc_status put_instances(writer *out, const yurpc_snapshot *snapshot)
+{
+    size_t count = yurpc_snapshot_count(snapshot);
+    yurpc_status status = YURPC_OK;
+    for (size_t i = 0; i < count && status == YURPC_OK; i++) {
+        status = put_instance(out, yurpc_snapshot_at(snapshot, i));
+        while (status == YURPC_OK && out->block.len >= BLOCK_LEN) {
+            status = hand_out(out, BLOCK_LEN);
+        }
+    }
+    return status == YURPC_OK && out->block.len > 0 ? hand_out(out, out->block.len) : status;
+}
+
+static yurpc_status put_body(writer *out, const yurpc_snapshot *snapshot)
+{
+    yurpc_status status = put_text(&out->block, yr_bytes_of_text(out->key->registry));
+    if (status == YURPC_OK) {
+        status = put_text(&out->block, yr_bytes_of_text(out->key->service));
+    }
+    return status == YURPC_OK ? put_instances(out, snapshot) : status;
+}
+
+yurpc_status yr_cache_write(const yr_cache_key *key, const yurpc_snapshot *snapshot,
+                            yr_cache_sink_fn *sink, void *context,
+                            uint8_t ret_head[YR_CACHE_HEAD_LEN])
+{
+    writer out = {.key = key, .sink = sink, .context = context};
+    yr_buf_init(&out.block, BLOCK_LEN + INSTANCE_MAX);
+    yurpc_status status = put_body(&out, snapshot);
+    yr_buf_deinit(&out.block);
+    if (status != YURPC_OK) {
+        return status;
+    }
+    memcpy(ret_head + MAGIC_AT, magic, sizeof magic);
+    put_number(ret_head + VERSION_AT, VERSION, 4);
+    put_number(ret_head + COUNT_AT, out.count, 4);
+    put_number(ret_head + BODY_LEN_AT, out.body_len, 8);
+    put_number(ret_head + SEAL_AT, seal_add(out.seal, yr_bytes(ret_head, SEAL_AT)), 8);
+    return YURPC_OK;
+}
+
+static yurpc_status append(void *context, yurpc_bytes bytes)
+{
+    return yr_buf_append(context, bytes.data, bytes.len);
 }
 
 yurpc_status yr_cache_encode(const yr_cache_key *key, const yurpc_snapshot *snapshot,
@@ -120,25 +219,16 @@ yurpc_status yr_cache_encode(const yr_cache_key *key, const yurpc_snapshot *snap
 {
     YR_ASSERT(file->len == 0);
     static const uint8_t blank[YR_CACHE_HEAD_LEN] = {0};
-    uint32_t count = 0;
+    uint8_t head[YR_CACHE_HEAD_LEN];
     yurpc_status status = yr_buf_append(file, blank, sizeof blank);
     if (status == YURPC_OK) {
-        status = put_text(file, yr_bytes_of_text(key->registry));
-    }
-    if (status == YURPC_OK) {
-        status = put_text(file, yr_bytes_of_text(key->service));
-    }
-    for (size_t i = 0; i < yurpc_snapshot_count(snapshot) && status == YURPC_OK; i++) {
-        status = put_instance(file, key->service, yurpc_snapshot_at(snapshot, i), &count);
+        status = yr_cache_write(key, snapshot, append, file, head);
     }
     if (status != YURPC_OK) {
         yr_buf_clear(file);
         return status;
     }
-    memcpy(file->data + MAGIC_AT, magic, sizeof magic);
-    put_number(file->data + VERSION_AT, VERSION, 4);
-    put_number(file->data + COUNT_AT, count, 4);
-    yr_cache_seal(file);
+    memcpy(file->data, head, sizeof head);
     return YURPC_OK;
 }
 
@@ -172,7 +262,7 @@ static const char *fault_of_head(yurpc_bytes file)
     if (get_number(head + VERSION_AT, 4) != VERSION) {
         return "it was written by another version";
     }
-    if (get_number(head + BODY_LEN_AT, 8) != file.len - YR_CACHE_HEAD_LEN) {
+    if (yr_cache_len(head) != file.len) {
         return "it is cut off, or more was added";
     }
     if (get_number(head + SEAL_AT, 8) != seal_of(file)) {
@@ -210,10 +300,10 @@ static yurpc_status take_instance(const char *service, yurpc_bytes node, yurpc_b
 static yurpc_status take_instances(const yr_cache_key *key, yurpc_bytes file, yr_batch *batch,
                                    yurpc_error **ret_error)
 {
-    uint64_t count = get_number((const uint8_t *)file.data + COUNT_AT, 4);
+    uint32_t count = yr_cache_count(file.data);
     yurpc_bytes rest = yr_bytes_after(file, YR_CACHE_HEAD_LEN);
     const char *fault = fault_of_key(key, &rest);
-    for (uint64_t i = 0; i < count && fault == NULL; i++) {
+    for (uint32_t i = 0; i < count && fault == NULL; i++) {
         yurpc_bytes node;
         yurpc_bytes value;
         yurpc_status status = YURPC_OK;

@@ -5,7 +5,7 @@
  * service, then node and value of each instance. Numbers are little-endian. The seal in the
  * head is a checksum over everything else, so that two files whose heads are equal hold the
  * same list, and no byte that fell over is believed. It keeps nobody out: that is the
- * directory's job.
+ * directory's job. It is made block by block, so that a file never needs to be in memory.
  *
  * Values are what Yu-RPC nodes write, made anew from what was understood of them, and read
  * again with the same reader as those from the registry: a file that lies can say no more than
@@ -30,12 +30,27 @@ typedef struct yr_cache_key {
     const char *service;  /* "name:version" */
 } yr_cache_key;
 
+/* Takes the next bytes of a file, borrowed. A failure ends the writing. */
+typedef yurpc_status yr_cache_sink_fn(void *context, yurpc_bytes bytes);
+
 /*
- * Append the file of @p snapshot to @p file. An instance whose value cannot be written within
- * YR_INSTANCE_VALUE_MAX is left out. YURPC_NO_MEMORY; YURPC_TOO_LARGE.
+ * Give the file of @p snapshot, all but its head, to @p sink (NULL: to nobody), in pieces of
+ * which none is long; then the head, which stands before them. An instance whose value cannot
+ * be written within YR_INSTANCE_VALUE_MAX is left out. The sink's failure; YURPC_NO_MEMORY;
+ * YURPC_TOO_LARGE.
  */
+YURPC_NODISCARD yurpc_status yr_cache_write(const yr_cache_key *key,
+                                            const yurpc_snapshot *snapshot,
+                                            yr_cache_sink_fn *sink, void *context,
+                                            uint8_t ret_head[YR_CACHE_HEAD_LEN]);
+
+/* The same, appended to @p file, which is empty, and remains so on failure. */
 YURPC_NODISCARD yurpc_status yr_cache_encode(const yr_cache_key *key,
                                              const yurpc_snapshot *snapshot, yr_buf *file);
+
+/* What @p head says: how many instances there are, and how long the file is. */
+uint32_t yr_cache_count(const uint8_t head[YR_CACHE_HEAD_LEN]);
+uint64_t yr_cache_len(const uint8_t head[YR_CACHE_HEAD_LEN]);
 
 /* Set length and seal in the head of @p file to what its contents want: for whoever makes one
  * up. */
