@@ -49,6 +49,16 @@ static int check_refusal(yurpc_registry *registry, const yurpc_snapshot *snapsho
     return CLI_DONE;
 }
 
+/* Otherwise it looks as if they were not registered. */
+static void say_disallowed(const yurpc_registry *registry)
+{
+    yurpc_registry_stats stats = {.size = sizeof stats};
+    if (yurpc_registry_get_stats(registry, &stats) == YURPC_OK && stats.disallowed > 0) {
+        cli_say("%llu instances are left out: their hosts are not allowed (--allow-hosts)",
+                (unsigned long long)stats.disallowed);
+    }
+}
+
 static int run(const cli_options *options)
 {
     char service[CLI_SERVICE_SIZE];
@@ -70,6 +80,7 @@ static int run(const cli_options *options)
         code = check_refusal(registry, snapshot);
         if (code == CLI_DONE) {
             cli_say_cached(registry, snapshot);
+            say_disallowed(registry);
             code = print_snapshot(options, snapshot, service);
         }
         yurpc_service_release(found, snapshot);

@@ -133,6 +133,8 @@ static const option table[] = {
      set_flag, offsetof(cli_options, is_insecure), 0, 0},
     {"cache-dir", 0, 0, "DIR", "keeps lists for bad days, or none (YURPC_CACHE_DIR)",
      set_text, offsetof(cli_options, cache_dir), 0, 0},
+    {"allow-hosts", 0, 0, "LIST", "see no other instances (YURPC_ALLOWED_HOSTS; all)",
+     set_text, offsetof(cli_options, allowed_hosts), 0, 0},
     {"output", 'o', 0, "FORMAT", "table, json or address (table)",
      set_output, 0, 0, 0},
     {"timeout", 0, 0, "MS", "how long to wait for the registry (10000)",

@@ -50,6 +50,7 @@ typedef struct cli_options {
     const char *key;
     uint32_t is_insecure; /* a flag */
     const char *cache_dir;
+    const char *allowed_hosts;
     cli_format format;
     uint32_t timeout_ms;
     uint32_t verbosity;

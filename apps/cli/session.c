@@ -98,6 +98,7 @@ int cli_open(const cli_options *options, yurpc_registry **ret_registry)
     config.tls_key_file = options->key;
     config.is_tls_insecure = options->is_insecure > 0;
     config.cache_dir = options->cache_dir;
+    config.allowed_hosts = options->allowed_hosts;
     config.timeout_ms = options->timeout_ms;
     config.ttl_s = options->ttl_s;
     config.log = options->verbosity > 0 ? print_log : print_danger;

@@ -31,8 +31,9 @@ typedef struct yurpc_registry yurpc_registry;
  * How to reach a registry. Initialise with YURPC_REGISTRY_CONFIG_INIT. What is NULL, 0 or
  * false is taken from the environment (YURPC_REGISTRY, YURPC_ADDRESS, YURPC_USERNAME,
  * YURPC_PASSWORD, YURPC_PASSWORD_FILE, YURPC_TLS_CA_FILE, YURPC_TLS_CERT_FILE,
- * YURPC_TLS_KEY_FILE, YURPC_TLS_INSECURE, YURPC_CACHE_DIR, YURPC_PROTECTION, YURPC_TIMEOUT in
- * ms, YURPC_TTL in seconds), then from @c file, then from the defaults.
+ * YURPC_TLS_KEY_FILE, YURPC_TLS_INSECURE, YURPC_CACHE_DIR, YURPC_PROTECTION,
+ * YURPC_ALLOWED_HOSTS, YURPC_TIMEOUT in ms, YURPC_TTL in seconds), then from @c file, then from
+ * the defaults.
  */
 typedef struct yurpc_registry_config {
     size_t size;          /**< set by the initialiser; how the ABI grows */
@@ -40,13 +41,12 @@ typedef struct yurpc_registry_config {
     const char *address;  /**< etcd: "http://host:2379[,…]"; local: the path of its file */
     const char *username; /**< for the registry's own authentication */
     const char *password; /**< never logged */
-    uint32_t
-        timeout_ms; /**< of blocking calls and of each attempt: 100 … 600000; default 10000 */
-    uint32_t ttl_s; /**< of the lease: 5 … 86400 seconds; default 30 */
-    const char *file;          /**< an application.properties; NULL: YURPC_CONFIG, or none */
-    bool is_host_driven;       /**< no thread: the program calls yurpc_registry_step() */
-    yurpc_log_fn *log;         /**< NULL: silent; see log.h for its thread */
-    void *log_context;         /**< given to @c log */
+    uint32_t timeout_ms;  /**< of blocking calls and attempts: 100 … 600000; default 10000 */
+    uint32_t ttl_s;       /**< of the lease: 5 … 86400 seconds; default 30 */
+    const char *file;     /**< an application.properties; NULL: YURPC_CONFIG, or none */
+    bool is_host_driven;  /**< no thread: the program calls yurpc_registry_step() */
+    yurpc_log_fn *log;    /**< NULL: silent; see log.h for its thread */
+    void *log_context;    /**< given to @c log */
     yurpc_log_level log_level; /**< messages above it are not made; YURPC_LOG_ERROR is 0 */
     const char *password_file; /**< instead of a password: read anew at each login */
     const char *tls_ca_file;   /**< PEM: whom to trust; default: whom the system trusts */
@@ -56,13 +56,14 @@ typedef struct yurpc_registry_config {
     const char *cache_dir;     /**< where lists are kept for bad days, a folder of ours alone;
                                     default: yurpc in the user's cache folder; "none": nowhere */
     bool is_unprotected;       /**< believe at once that most instances vanished together */
+    const char *allowed_hosts; /**< consumers see only these: "10.0.0.0/8,.acme.com" */
 } yurpc_registry_config;
 
 /** Initialiser for yurpc_registry_config. */
 #define YURPC_REGISTRY_CONFIG_INIT                                                            \
     {                                                                                         \
         sizeof(yurpc_registry_config), NULL, NULL, NULL, NULL, 0, 0, NULL, false, NULL, NULL, \
-            YURPC_LOG_WARN, NULL, NULL, NULL, NULL, false, NULL, false                        \
+            YURPC_LOG_WARN, NULL, NULL, NULL, NULL, false, NULL, false, NULL                  \
     }
 
 /**
@@ -195,8 +196,7 @@ YURPC_API yurpc_registration_state
 yurpc_registration_get_state(const yurpc_registration *registration);
 
 /**
- * Leave: announce it (consumers see the instance draining), then remove what is still ours,
- * then free
+ * Leave: announce it (consumers see the instance draining), remove what is still ours, free
  * @p registration, whatever the outcome. Blocks, at most 3 s; then as long again for a callback
  * that takes its time. When it returns, @c on_state is not running nor will run, except one
  * that has been running all the time. Called from a callback, it is that: what it leads to is
@@ -269,8 +269,8 @@ typedef struct yurpc_registry_stats {
     uint32_t suspects;          /**< discovered instances that are suspect now */
     uint64_t suspected;         /**< times an instance became suspect */
     uint64_t cached_lists;      /**< lists that came from disk, the registry being away */
-    int64_t staleness_ms; /**< for how long the oldest list has not been known to be right; 0:
-                             all are up to date */
+    uint64_t disallowed;        /**< values left out, because their hosts are not allowed */
+    int64_t staleness_ms;       /**< for how long the oldest list may be wrong; 0: none may */
 } yurpc_registry_stats;
 
 /** Fill @p stats, whose @c size the caller has set. */

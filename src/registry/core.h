@@ -39,14 +39,16 @@ typedef struct yr_counters {
     _Atomic int64_t lease_id;
     _Atomic bool is_connected;
     _Atomic uint64_t cached_lists;
+    _Atomic uint64_t disallowed;
     _Atomic int64_t stale_since_ms; /* yr_io_boot_ms(); INT64_MAX: no list is stale */
 } yr_counters;
 
 typedef struct yr_core {
     yr_io *io;
     const yr_driver_ops *ops;
-    struct yr_disk_cache *cache; /* NULL: none */
-    yr_driver *driver;           /* NULL while it is being closed or was never opened */
+    struct yr_disk_cache *cache;      /* NULL: none */
+    struct yr_allow_list *allow_list; /* whom consumers see; NULL: all */
+    yr_driver *driver;                /* NULL while it is being closed or was never opened */
     yr_log log;
     int64_t timeout_ms;
     int64_t ttl_ms;

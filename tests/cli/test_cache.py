@@ -70,6 +70,12 @@ class Cache:
         self.assertEqual((done.returncode, done.stdout), (3, ""))
         self.assertIn("showing the list from disk", done.stderr)
 
+    def test_a_list_kept_without_allowed_hosts_is_none_for_who_has_them(self):
+        self.discover_then_lose_etcd()
+        allowed = ["--timeout", "500", "--allow-hosts", "192.168.0.0/16"]
+        done = self.run_command("discover", self.service, *allowed)
+        self.assertEqual((done.returncode, done.stdout), (4, ""), done.stderr)
+
     def test_a_damaged_list_is_set_aside(self):
         self.discover_then_lose_etcd()
         file = self.file()

@@ -37,6 +37,30 @@ class Discover:
         self.assertEqual(done.returncode, 3)
         self.assertIn("in group red", done.stderr)
 
+    def test_only_allowed_hosts_are_seen_and_others_mentioned(self):
+        for address in ("10.0.0.5:8080", "169.254.169.254:80", "[::1]:80", "db.acme.com:80"):
+            self.register(address)
+        only = ["discover", self.service, "-o", "address"]
+        done = self.run_command(*only, "--allow-hosts", "10.0.0.0/8")
+        self.assertEqual((done.returncode, done.stdout), (0, "10.0.0.5:8080\n"))
+        self.assertIn("3 instances are left out: their hosts are not allowed", done.stderr)
+        done = self.run_command(*only, env={"YURPC_ALLOWED_HOSTS": "::1, .acme.com"})
+        self.assertEqual((done.returncode, done.stdout), (0, "[::1]:80\ndb.acme.com:80\n"))
+        done = self.run_command(*only, "--allow-hosts", "192.168.0.0/16")
+        self.assertEqual((done.returncode, done.stdout), (3, ""))
+        done = self.run_command(*only, "--allow-hosts", "10.0.0.0/33")
+        self.assertEqual((done.returncode, done.stdout), (2, ""))
+        self.assertIn("'10.0.0.0/33' is neither an address, nor a network", done.stderr)
+
+    def test_a_watch_tells_of_allowed_hosts_only(self):
+        consumer = self.start("watch", self.service, "--allow-hosts", "10.0.0.0/8", "-v")
+        self.register("10.0.0.5:8080")
+        self.assert_changes(consumer, "up 10.0.0.5:8080")
+        self.register("11.0.0.5:8080")
+        consumer.said("11.0.0.5:8080 is left out: its host is not an allowed one")
+        self.register("10.0.0.6:8080")
+        self.assert_changes(consumer, "up 10.0.0.6:8080")
+
     def test_services_are_listed_with_their_number_of_instances(self):
         self.register("10.0.0.5:8080")
         self.register("10.0.0.6:8080")

@@ -30,6 +30,7 @@ typedef struct expectation {
     yr_tls_options tls;
     const char *cache_dir; /* NULL: the default; "none": there is to be none */
     bool is_unprotected;
+    const char *allowed_hosts;
 } expectation;
 
 static void log_line(void *context, yurpc_log_level level, const char *component,
@@ -71,7 +72,7 @@ static int clear_environment(void **state)
         "YURPC_REGISTRY",    "YURPC_ADDRESS",       "YURPC_USERNAME",     "YURPC_PASSWORD",
         "YURPC_TIMEOUT",     "YURPC_TTL",           "YURPC_CONFIG",       "YURPC_PASSWORD_FILE",
         "YURPC_TLS_CA_FILE", "YURPC_TLS_CERT_FILE", "YURPC_TLS_KEY_FILE", "YURPC_TLS_INSECURE",
-        "YURPC_CACHE_DIR",   "YURPC_PROTECTION"};
+        "YURPC_CACHE_DIR",   "YURPC_PROTECTION",    "YURPC_ALLOWED_HOSTS"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         (void)unsetenv(names[i]);
     }
@@ -130,6 +131,7 @@ static void assert_config(const yurpc_registry_config *given, const expectation 
         expected->cache_dir != NULL ? expected->cache_dir : HOME "/.cache/yurpc";
     assert_text(config->cache_dir, strcmp(cache_dir, "none") != 0 ? cache_dir : NULL);
     assert_int_equal(config->is_unprotected, expected->is_unprotected);
+    assert_text(config->allowed_hosts, expected->allowed_hosts);
     yr_config_free(config);
 }
 
@@ -248,7 +250,9 @@ static void security_and_bad_days_are_set_as_everything_else(void **state)
                "rpc.registryConfig.tlsKeyFile=/key\n"
                "rpc.registryConfig.tlsInsecure=false \n"
                "rpc.registryConfig.cacheDir=/cache\n"
-               "rpc.registryConfig.protection=true\n");
+               "rpc.registryConfig.protection=true\n"
+               "rpc.registryConfig.allowedHosts=10.0.0.0/8\n");
+    set("YURPC_ALLOWED_HOSTS", "10.0.0.0/8, .acme.com");
     set("YURPC_TLS_CA_FILE", "/ca2");
     set("YURPC_PROTECTION", "false");
     yurpc_registry_config given = with_file();
@@ -260,7 +264,8 @@ static void security_and_bad_days_are_set_as_everything_else(void **state)
         .password_file = "/p",
         .tls = {.ca_file = "/ca2", .cert_file = "/cert", .key_file = "/key"},
         .cache_dir = "none",
-        .is_unprotected = true};
+        .is_unprotected = true,
+        .allowed_hosts = "10.0.0.0/8, .acme.com"};
     assert_config(&given, &expected);
 }
 
@@ -402,6 +407,9 @@ static const wrong_case wrongs[] = {
     {"registry=ETCD", AT "registry: there is no registry 'ETCD'; there are: etcd, local"},
     {"password=S3cr3t\\n", AT "password: the text contains control characters or is not UTF-8"},
     {"protection=yes", AT "protection: 'yes' is neither true nor false"},
+    {"allowedHosts=10.0.0.0/8,10.0.0/24", AT
+     "allowedHosts: '10.0.0/24' is neither an address, nor a network such as 10.0.0.0/8, nor "
+     "a name"},
     {"address=\\u12", "application.properties:3: \\u needs four hexadecimal digits"},
 };
 

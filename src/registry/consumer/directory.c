@@ -3,6 +3,7 @@
 #include "base/bytes.h"
 #include "base/error.h"
 #include "base/mem.h"
+#include "registry/consumer/allow_list.h"
 #include "registry/instance.h"
 
 enum { RETRY_MS = 200 }; /* before asking again for a list that memory did not allow */
@@ -226,6 +227,14 @@ static yurpc_status take_put(yr_entry *entry, const yr_fact *fact)
         mention(entry, fact, "skipped", yurpc_error_text(error));
         yurpc_error_free(error);
         /* Whatever was there before is not there any more. */
+        return yr_batch_delete(&entry->batch, fact->node);
+    }
+    if (core->allow_list != NULL &&
+        !yr_allow_list_has(core->allow_list, yurpc_instance_host(instance))) {
+        yr_count(&core->counters.disallowed, 1);
+        mention(entry, fact, "left out: its host is not an allowed one",
+                yurpc_instance_address(instance));
+        yr_instance_unref(instance);
         return yr_batch_delete(&entry->batch, fact->node);
     }
     if (yr_instance_is_mismatch(instance)) {

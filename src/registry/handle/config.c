@@ -6,6 +6,7 @@
 #include "base/misspelling.h"
 #include "base/properties.h"
 #include "base/utf8.h"
+#include "registry/consumer/allow_list.h"
 #include "registry/handle/driver_table.h"
 #include "registry/runtime_dir.h"
 
@@ -82,6 +83,9 @@ static const setting_rule rules[] = {
      FIELDS(is_unprotected, is_unprotected),
      .kind = SETTING_SWITCH,
      .is_negated = true},
+    {.key = "allowedHosts",
+     .variable = "YURPC_ALLOWED_HOSTS",
+     FIELDS(allowed_hosts, allowed_hosts)},
     {.key = "timeout",
      .variable = "YURPC_TIMEOUT",
      FIELDS(timeout_ms, timeout_ms),
@@ -480,6 +484,22 @@ static yurpc_status check_cache_dir(const config_loader *loader, yr_config *conf
                               FOUND(loader, cache_dir)->label);
 }
 
+static yurpc_status check_allowed_hosts(const config_loader *loader, const yr_config *config)
+{
+    yr_allow_list *list = NULL;
+    yurpc_error *error = NULL;
+    if (config->allowed_hosts == NULL ||
+        yr_allow_list_new(config->allowed_hosts, &list, &error) == YURPC_OK) {
+        yr_allow_list_free(list);
+        return YURPC_OK;
+    }
+    yurpc_status status =
+        yr_error_set(loader->ret_error, yurpc_error_status(error), -1, "%s: %s",
+                     FOUND(loader, allowed_hosts)->label, yurpc_error_text(error));
+    yurpc_error_free(error);
+    return status;
+}
+
 static yurpc_status settle_all(const config_loader *loader, yr_config *config)
 {
     yurpc_status status = YURPC_OK;
@@ -494,6 +514,9 @@ static yurpc_status settle_all(const config_loader *loader, yr_config *config)
     }
     if (status == YURPC_OK) {
         status = check_cache_dir(loader, config);
+    }
+    if (status == YURPC_OK) {
+        status = check_allowed_hosts(loader, config);
     }
     return status == YURPC_OK ? check_tls(loader, config) : status;
 }

@@ -29,6 +29,7 @@ typedef struct yr_config {
     char *password_file; /* NULL: none, or the password is given itself */
     yr_tls_options tls;
     char *cache_dir;     /* an absolute path; NULL: no cache */
+    char *allowed_hosts; /* yr_allow_list_new() takes it; NULL: all */
     bool is_unprotected; /* instances that vanish in a mass are gone at once */
     int64_t timeout_ms;
     int64_t ttl_ms;

@@ -366,6 +366,7 @@ yurpc_status yurpc_registry_get_stats(const yurpc_registry *registry,
         .suspects = atomic_load(&counters->suspects),
         .suspected = atomic_load(&counters->suspected),
         .cached_lists = atomic_load(&counters->cached_lists),
+        .disallowed = atomic_load(&counters->disallowed),
         .staleness_ms = staleness_ms(registry),
     };
     return YURPC_OK;

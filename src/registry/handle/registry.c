@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "base/mem.h"
+#include "registry/consumer/allow_list.h"
 
 enum { LAST_STEPS_MS = 200 }; /* of closing: threads end, memory goes */
 
@@ -44,6 +45,11 @@ static yurpc_status open_cache(yr_core *core, const yr_config *config,
     if (status == YURPC_OK) {
         status = core->ops->identify(driver_config, &identity);
     }
+    if (status == YURPC_OK && config->allowed_hosts != NULL) {
+        /* Its lists are other ones: they lack whom others see, and theirs hold whom it must
+         * not. */
+        status = yr_buf_append_format(&identity, " only %s", config->allowed_hosts);
+    }
     const char *text = status == YURPC_OK ? yr_buf_text(&identity) : NULL;
     yr_disk_cache_options options = {
         .io = core->io, .log = core->log, .dir = config->cache_dir, .registry = text};
@@ -59,11 +65,31 @@ static void on_cache_closed(void *context)
     (void)context; /* it was never used */
 }
 
-yurpc_status yr_registry_new(yr_io *io, const yr_config *config, const yr_driver_ops *ops,
-                             yr_registry **ret_registry, yurpc_error **ret_error)
+/* Whoever calls this frees what was opened. */
+static yurpc_status open_parts(yr_registry *registry, const yr_config *config,
+                               const yr_driver_config *driver_config, yurpc_error **ret_error)
 {
     static const yr_driver_events events = {.on_connection = on_connection,
                                             .on_session_lost = on_session_lost};
+    yr_core *core = &registry->core;
+    if (config->allowed_hosts != NULL) {
+        yurpc_status status =
+            yr_allow_list_new(config->allowed_hosts, &core->allow_list, ret_error);
+        if (status != YURPC_OK) {
+            return status;
+        }
+    }
+    if (open_cache(core, config, driver_config) == YURPC_NO_MEMORY) {
+        return yr_error_set_status(ret_error, YURPC_NO_MEMORY);
+    }
+    /* What is wrong with an address the driver says better. */
+    return core->ops->open(core->io, driver_config, &events, registry, &core->driver,
+                           ret_error);
+}
+
+yurpc_status yr_registry_new(yr_io *io, const yr_config *config, const yr_driver_ops *ops,
+                             yr_registry **ret_registry, yurpc_error **ret_error)
+{
     YR_ASSERT(ops->version == YR_DRIVER_VERSION);
     yr_registry *registry = yr_calloc(1, sizeof *registry);
     if (registry == NULL) {
@@ -91,16 +117,12 @@ yurpc_status yr_registry_new(yr_io *io, const yr_config *config, const yr_driver
         .ttl_ms = core->ttl_ms,
         .log = config->log,
     };
-    yurpc_status status = open_cache(core, config, &driver_config);
-    if (status == YURPC_NO_MEMORY) {
-        status = yr_error_set_status(ret_error, status);
-    } else { /* what is wrong with an address the driver says better */
-        status = ops->open(io, &driver_config, &events, registry, &core->driver, ret_error);
-    }
+    yurpc_status status = open_parts(registry, config, &driver_config, ret_error);
     if (status != YURPC_OK) {
         yr_disk_cache_close(core->cache, on_cache_closed, NULL);
         yr_provider_deinit(&registry->provider);
         yr_directory_deinit(&registry->directory);
+        yr_allow_list_free(core->allow_list);
         yr_free(registry);
         return status;
     }
@@ -113,6 +135,7 @@ static void on_saved(void *context)
     yr_registry *registry = context;
     yr_provider_deinit(&registry->provider);
     yurpc_error_free(registry->core.last_error);
+    yr_allow_list_free(registry->core.allow_list);
     void (*on_closed)(void *) = registry->on_closed;
     void *closed_context = registry->closed_context;
     yr_free(registry);
