@@ -56,12 +56,19 @@ int cli_exit_code(yurpc_status status)
     return i < count ? outcomes[i].code : CLI_FAILED;
 }
 
+/* Whether @p text asks something itself; a question in what it quotes does not count. */
+static bool is_question(const char *text)
+{
+    size_t len = strlen(text);
+    return (len > 0 && text[len - 1] == '?') || strstr(text, "? (") != NULL;
+}
+
 int cli_fail(yurpc_status status, yurpc_error *error)
 {
     size_t count = sizeof outcomes / sizeof outcomes[0];
     size_t i = find_outcome(status, count);
-    cli_say("%s%s", error != NULL ? yurpc_error_text(error) : yurpc_status_text(status),
-            i < count ? outcomes[i].advice : "");
+    const char *text = error != NULL ? yurpc_error_text(error) : yurpc_status_text(status);
+    cli_say("%s%s", text, i < count && !is_question(text) ? outcomes[i].advice : "");
     yurpc_error_free(error);
     return i < count ? outcomes[i].code : CLI_FAILED;
 }

@@ -188,7 +188,8 @@ class NoEtcd(CommandTest):
             process.stop()
             self.assertEqual(process.drain(process.out), [None])
             line, end = process.drain(process.err)
-            self.assertRegex(line, r"\Ayurpc: .*does -a name")
+            self.assertRegex(line, r"\Ayurpc: ")
+            self.assertEqual(len(re.findall(r"\?(?=;| \(|$)", line)), 1, line)  # one question
             self.assertIsNone(end)
 
     def test_nothing_listens(self):
