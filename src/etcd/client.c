@@ -21,6 +21,21 @@ static void begin_anew(yr_etcd *client, int64_t revision_was, int64_t revision_i
     yr_watch_hub_on_regressed(&client->hub, revision_is);
 }
 
+static void log_regression(const yr_etcd *client, int64_t revision_was, int64_t revision_is)
+{
+    if (revision_is < revision_was) {
+        yr_log_write(&client->log, YURPC_LOG_WARN, "etcd",
+                     "the registry's data went back from revision %" PRId64 " to %" PRId64
+                     ": it was wiped or restored",
+                     revision_was, revision_is);
+    } else {
+        yr_log_write(&client->log, YURPC_LOG_WARN, "etcd",
+                     "the registry's raft term went back at revision %" PRId64
+                     ": its data was wiped or restored",
+                     revision_is);
+    }
+}
+
 bool yr_etcd_note(yr_etcd *client, const yr_header *header, const yr_history *sent,
                   bool is_linearizable)
 {
@@ -36,9 +51,7 @@ bool yr_etcd_note(yr_etcd *client, const yr_header *header, const yr_history *se
     case YR_HISTORY_REGRESSED:
         break;
     }
-    yr_log_write(&client->log, YURPC_LOG_WARN, "etcd",
-                 "registry state regressed rev %" PRId64 " -> %" PRId64, revision_was,
-                 header->revision);
+    log_regression(client, revision_was, header->revision);
     begin_anew(client, revision_was, header->revision);
     return true;
 }

@@ -35,7 +35,13 @@ static void on_log(void *context, yurpc_log_level level, const char *component,
                    const char *text)
 {
     yr_process *process = context;
+    static const char back[] = "from revision ";
+    const char *was = strstr(text, back);
+    const char *is = was == NULL ? NULL : strstr(was, " to ");
     yr_canary_check(text);
+    yr_fleet_must(is == NULL || strtoll(is + strlen(" to "), NULL, 10) <
+                                    strtoll(was + strlen(back), NULL, 10),
+                  text); /* what is said to go back has gone back */
     process->warnings += level <= YURPC_LOG_WARN;
     static const char *const levels[] = {"ERROR", "WARN", "INFO", "DEBUG"};
     if (process->fleet->is_loud) {

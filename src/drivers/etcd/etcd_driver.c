@@ -175,12 +175,10 @@ static void on_connection(void *context, bool is_connected, const yurpc_error *e
 static void on_regressed(void *context, int64_t revision_was, int64_t revision_is)
 {
     yr_driver *driver = context;
-    yr_log_write(&driver->log, YURPC_LOG_WARN, "etcd",
-                 "the registry's data went back from revision %lld to %lld: it was wiped or "
-                 "restored",
-                 (long long)revision_was, (long long)revision_is);
-    yurpc_error *error =
-        yr_error_new(YURPC_LEASE_LOST, -1, "the registry's data was wiped or restored");
+    (void)revision_was; /* the client has said it */
+    (void)revision_is;
+    yurpc_error *error = yr_error_new(YURPC_LEASE_LOST, -1,
+                                      "the registry's data was wiped, restored or replaced");
     yr_etcd_driver_lose_session(driver, driver->session.id, error);
     yurpc_error_free(error);
 }
