@@ -76,6 +76,14 @@ yurpc_bytes yr_message_range(yr_message *message)
     return get(message);
 }
 
+yurpc_bytes yr_message_range_one(yr_message *message, size_t index)
+{
+    char key[YR_KEY_SIZE];
+    message->len = 0;
+    put_bytes_field(message, 1, yr_name_key(index, key));
+    return get(message);
+}
+
 yurpc_bytes yr_message_watch(yr_message *message)
 {
     message->len = 0;

@@ -26,6 +26,7 @@ typedef struct yr_message {
 
 /* Each clears the message first, and gives it. The prefix is that of all works (names.h). */
 yurpc_bytes yr_message_range(yr_message *message);
+yurpc_bytes yr_message_range_one(yr_message *message, size_t index);
 yurpc_bytes yr_message_watch(yr_message *message);
 yurpc_bytes yr_message_put(yr_message *message, size_t index, unsigned weight, int64_t lease);
 yurpc_bytes yr_message_grant(yr_message *message, int64_t lease, int64_t ttl_s);

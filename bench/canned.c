@@ -111,7 +111,7 @@ static bool run(server *self)
 bool yr_canned_serve(yr_sample *self)
 {
     static server one;
-    one.canned.changes = self->work->changes;
+    one.canned.changes = self->work->changes; /* prepared where a watch is made */
     bool is_fine = yr_canned_list_init(&one.canned.list, self->work->count) &&
                    start_listening(&one) && run(&one);
     for (size_t i = 0; i < one.conn_count; i++) {

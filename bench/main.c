@@ -13,8 +13,8 @@
 #include <string.h>
 
 static const yr_works *const all_works[] = {
-    &yr_works_echo,     &yr_works_discover, &yr_works_canned,
-    &yr_works_pick,     &yr_works_change,   &yr_works_change_local,
+    &yr_works_echo,     &yr_works_discover, &yr_works_canned, &yr_works_range,
+    &yr_works_apply,    &yr_works_pick,     &yr_works_change, &yr_works_change_local,
     &yr_works_register, &yr_works_beat,     &yr_works_memory,
 };
 
@@ -65,7 +65,8 @@ static bool run_programs(const settings *options, const yr_work *work, const cha
     for (int run = 0; run < runs; run++) {
         for (int i = 0; i < YR_PROGRAMS_MAX && work->programs[i].name != NULL; i++) {
             const yr_program *program = &work->programs[i];
-            if (!program->is_helper && (program->run != NULL || has_peer)) {
+            bool is_absent = strcmp(program->name, YR_PEER) == 0 && !has_peer;
+            if (!program->is_helper && !is_absent) {
                 is_fine = yr_run(work, program->name, address, set) && is_fine;
             }
         }

@@ -5,27 +5,26 @@
 #include <string.h>
 #include <unistd.h>
 
-#define PEER_NAME "yurpc_bench_go"
+enum { NAME_MAX_LEN = 64 };
 
-const char *yr_peer_path(void)
+const char *yr_peer_path(const char *name)
 {
-    static char path[PATH_MAX + sizeof(PEER_NAME)];
-    if (path[0] == '\0') {
-        ssize_t len = readlink("/proc/self/exe", path, PATH_MAX - 1);
-        path[len > 0 ? len : 0] = '\0';
-        char *slash = strrchr(path, '/');
-        char *name = slash != NULL ? slash + 1 : path;
-        (void)snprintf(name, sizeof(PEER_NAME), PEER_NAME);
-    }
+    static char path[PATH_MAX + NAME_MAX_LEN];
+    ssize_t len = readlink("/proc/self/exe", path, PATH_MAX - 1);
+    path[len > 0 ? len : 0] = '\0';
+    char *slash = strrchr(path, '/');
+    char *at = slash != NULL ? slash + 1 : path;
+    (void)snprintf(at, NAME_MAX_LEN, "yurpc_bench_%s", name);
     return path;
 }
 
 const char *yr_peer_find(void)
 {
     static char text[128];
-    char path[PATH_MAX + 32];
-    (void)snprintf(path, sizeof(path), "%s.version", yr_peer_path());
-    FILE *file = access(yr_peer_path(), X_OK) == 0 ? fopen(path, "re") : NULL;
+    char version[PATH_MAX + 2 * NAME_MAX_LEN];
+    const char *path = yr_peer_path(YR_PEER);
+    (void)snprintf(version, sizeof(version), "%s.version", path);
+    FILE *file = access(path, X_OK) == 0 ? fopen(version, "re") : NULL;
     if (file == NULL || fgets(text, sizeof(text), file) == NULL) {
         text[0] = '\0';
     }

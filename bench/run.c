@@ -15,10 +15,21 @@
 /* Of one program: a benchmark that hangs ends too. */
 enum { LIFE_MAX_S = 150 };
 
-/* The environment is for applications: nothing of what it says is to be measured. */
-static _Noreturn void play(char *const arguments[], int input, int output, pid_t parent)
+/* Where the program is: in here, or beside. */
+static const char *find_program(const yr_work *work, const char *name)
 {
-    const char *path = strcmp(arguments[3], YR_PEER) == 0 ? yr_peer_path() : "/proc/self/exe";
+    for (size_t i = 0; i < YR_PROGRAMS_MAX && work->programs[i].name != NULL; i++) {
+        if (strcmp(work->programs[i].name, name) == 0 && work->programs[i].run == NULL) {
+            return yr_peer_path(name);
+        }
+    }
+    return "/proc/self/exe";
+}
+
+/* The environment is for applications: nothing of what it says is to be measured. */
+static _Noreturn void play(const char *path, char *const arguments[], int input, int output,
+                           pid_t parent)
+{
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != parent || dup2(input, 0) < 0 ||
         dup2(output, 1) < 0) {
         _exit(126);
@@ -46,10 +57,11 @@ bool yr_run_start(const yr_work *work, const char *program, const char *address,
         (void)snprintf(counts[0], sizeof(counts[0]), "%zu", work->count);
         (void)snprintf(counts[1], sizeof(counts[1]), "%zu", work->changes);
         char *arguments[] = {self, option, name, part, where, counts[0], counts[1], NULL};
+        const char *path = find_program(work, program);
         pid_t parent = getpid();
         pid = fork();
         if (pid == 0) {
-            play(arguments, in[0], out[1], parent);
+            play(path, arguments, in[0], out[1], parent);
         }
     }
     free(name);

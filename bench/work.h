@@ -21,7 +21,8 @@ typedef enum yr_backend {
 
 typedef struct yr_program {
     const char *name; /* its figures are called NAME.FIGURE */
-    /* In a process of its own; false: it has said why on stderr. NULL: a peer (peer.h) */
+    /* In a process of its own; false: it has said why on stderr. NULL: it is a program of its
+     * own (peer.h) */
     bool (*run)(yr_sample *self);
     bool is_helper; /* only other programs start it */
 } yr_program;
@@ -59,6 +60,8 @@ typedef struct yr_works {
 extern const yr_works yr_works_echo;
 extern const yr_works yr_works_discover;
 extern const yr_works yr_works_canned;
+extern const yr_works yr_works_range;
+extern const yr_works yr_works_apply;
 extern const yr_works yr_works_pick;
 extern const yr_works yr_works_change;
 extern const yr_works yr_works_change_local;

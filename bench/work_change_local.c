@@ -1,45 +1,29 @@
 /*
  * How soon a change in a file is seen by another process: from the moment its writer begins to
- * write it until the callback of a watch runs. One change at a time, in a service of 100.
+ * write it until the list has it, which is looked at all the time. (Whoever watches is told of
+ * what comes and goes ten times a second at most.) One at a time, in a service of 100.
  */
 #include "echo.h"
 #include "measure.h"
 #include "names.h"
 #include "work.h"
 
-#include <errno.h>
-#include <semaphore.h>
 #include <signal.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { CHANGES_MAX = 1000, LOCAL_CHANGES = 200, WARM_UP = 20 };
+enum {
+    CHANGES_MAX = 1000,
+    LOCAL_CHANGES = 200,
+    WARM_UP = 20,
+    LOOK_EVERY_US = 20,
+    PATIENCE_NS = 2000000000,
+};
 
-/* ---- Who sees it ---- */
-
-typedef struct seer {
-    _Atomic int64_t seen_ns;
-    sem_t seen;
-} seer;
-
-static void on_event(void *context, const yurpc_event *event)
-{
-    seer *self = context;
-    if (event->kind == YURPC_EVENT_CHANGED || event->kind == YURPC_EVENT_UP) {
-        self->seen_ns = yr_now_ns();
-        (void)sem_post(&self->seen);
-    }
-}
-
-static void await(seer *self)
-{
-    while (sem_wait(&self->seen) != 0 && errno == EINTR) {
-    }
-}
+/* ---- What is measured ---- */
 
 /* What was measured of each change. */
 typedef struct latencies {
@@ -123,40 +107,50 @@ static bool start_writer(const yr_sample *self, provider *ret_writer)
     return pid > 0;
 }
 
-static bool order_changes(const provider *writer, seer *observer, latencies *samples)
+/* When the list has @p count instances; 0: it never does. */
+static int64_t await_count(const yurpc_service *service, size_t count)
+{
+    for (int64_t begin = yr_now_ns();;) {
+        const yurpc_snapshot *now = yurpc_service_acquire(service);
+        bool is_there = yurpc_snapshot_count(now) >= count;
+        yurpc_service_release(service, now);
+        int64_t seen = yr_now_ns();
+        if (is_there || seen - begin > PATIENCE_NS) {
+            return is_there ? seen : 0;
+        }
+        yr_pause_us(LOOK_EVERY_US);
+    }
+}
+
+static bool order_changes(const provider *writer, const yurpc_service *service, size_t count,
+                          latencies *samples)
 {
     for (int i = 0; i < LOCAL_CHANGES + WARM_UP; i++) {
         moments written = {0};
-        if (write(writer->orders, "", 1) != 1 ||
-            read(writer->answers, &written, sizeof(written)) != sizeof(written)) {
+        if (write(writer->orders, "", 1) != 1) {
             return false;
         }
-        await(observer);
-        add(samples, i, written.begin_ns, observer->seen_ns, written.acked_ns);
+        int64_t seen = await_count(service, ++count);
+        if (seen == 0 || read(writer->answers, &written, sizeof(written)) != sizeof(written)) {
+            return false;
+        }
+        add(samples, i, written.begin_ns, seen, written.acked_ns);
     }
     return true;
 }
 
-static bool run_yurpc_local(yr_sample *self)
+static bool run_yurpc(yr_sample *self)
 {
     static latencies samples;
     provider writer;
-    seer observer = {0};
-    yurpc_watch *watch = NULL;
-    (void)sem_init(&observer.seen, 0, 0);
     if (!start_writer(self, &writer)) {
         return yr_fail(self, "no process to write", NULL);
     }
     yurpc_registry *registry = yr_sample_open(self, 0);
     yurpc_service *service =
         registry != NULL ? yr_sample_discover(self, registry, self->work->count) : NULL;
-    bool is_fine = service != NULL &&
-                   yurpc_service_watch(service, on_event, &observer, &watch) == YURPC_OK;
-    if (is_fine) {
-        await(&observer); /* those that were there */
-        is_fine = order_changes(&writer, &observer, &samples);
-    }
-    yurpc_watch_stop(watch);
+    bool is_fine =
+        service != NULL && order_changes(&writer, service, self->work->count, &samples);
     yurpc_service_close(service);
     yurpc_registry_close(registry);
     close(writer.orders);
@@ -193,7 +187,7 @@ static const yr_work works[] = {
         .count = 100,
         .is_filled = true,
         .runs = 5,
-        .programs = {{"yurpc", run_yurpc_local, false}, {"echo", run_echo, false}},
+        .programs = {{"yurpc", run_yurpc, false}, {"echo", run_echo, false}},
         .rows = rows,
         .row_count = sizeof(rows) / sizeof(rows[0]),
     },

@@ -5,6 +5,8 @@
  * thread costs the other shows, and a busy machine does not.
  */
 #include "measure.h"
+#include "names.h"
+#include "peer.h"
 #include "work.h"
 
 #include <pthread.h>
@@ -12,11 +14,13 @@
 #include <stdatomic.h>
 #include <stdio.h>
 
-enum { THREADS_MAX = 2, WARM_UP = 100000, ROUNDS = 10000000, INSTANCES = 100 };
+enum { THREADS_MAX = 2, ROUNDS = 10000000, FIND_ROUNDS = 10000, INSTANCES = 100 };
 
 /* What all threads share. */
 typedef struct pickings {
+    yurpc_registry *registry;
     const yurpc_service *service;
+    int rounds;
     yurpc_picker *picker;
     pthread_rwlock_t lock;
     _Atomic size_t cursor;
@@ -39,6 +43,21 @@ static const void *pick(pickings *subject)
     const yurpc_snapshot *now = yurpc_service_acquire(subject->service);
     const void *one = yurpc_snapshot_pick(now, subject->picker);
     yurpc_service_release(subject->service, now);
+    return one;
+}
+
+/* As somebody does who has the service's name only. */
+static const void *find(pickings *subject)
+{
+    yurpc_service *service = NULL;
+    if (yurpc_registry_discover(subject->registry, YR_SERVICE, NULL, &service, NULL) !=
+        YURPC_OK) {
+        return NULL;
+    }
+    const yurpc_snapshot *now = yurpc_service_acquire(service);
+    const void *one = yurpc_snapshot_pick(now, subject->picker);
+    yurpc_service_release(service, now);
+    yurpc_service_close(service);
     return one;
 }
 
@@ -102,12 +121,12 @@ static void *work(void *context)
     worker *self = context;
     pickings *subject = self->subject;
     settle(self->number);
-    for (int i = 0; i < WARM_UP; i++) {
+    for (int i = 0; i < subject->rounds / 100; i++) {
         self->sum += (uintptr_t)subject->round(subject);
     }
     (void)pthread_barrier_wait(&subject->start);
     int64_t begin = yr_thread_cpu_ns();
-    for (int i = 0; i < ROUNDS; i++) {
+    for (int i = 0; i < subject->rounds; i++) {
         self->sum += (uintptr_t)subject->round(subject);
     }
     self->cpu_ns = yr_thread_cpu_ns() - begin;
@@ -137,7 +156,7 @@ static bool measure(pickings *subject, const char *name, unsigned thread_count)
     (void)pthread_barrier_destroy(&subject->start);
     char figure[64];
     (void)snprintf(figure, sizeof(figure), "%s_%u_ns", name, thread_count);
-    yr_report(figure, (double)sum / started / ROUNDS);
+    yr_report(figure, (double)sum / started / subject->rounds);
     return true;
 }
 
@@ -145,6 +164,7 @@ static bool measure_both(pickings *subject, const char *name,
                          const void *(*round)(struct pickings *subject))
 {
     subject->round = round;
+    subject->rounds = round == find ? FIND_ROUNDS : ROUNDS;
     return measure(subject, name, 1) && measure(subject, name, 2);
 }
 
@@ -155,7 +175,8 @@ static bool measure_pickers(pickings *subject)
     bool is_fine = yurpc_picker_new(YURPC_PICK_ROUND_ROBIN, &turn) == YURPC_OK &&
                    yurpc_picker_new(YURPC_PICK_RANDOM, &random) == YURPC_OK;
     subject->picker = turn;
-    is_fine = is_fine && measure_both(subject, "turn", pick);
+    is_fine = is_fine && measure_both(subject, "turn", pick) &&
+              (subject->registry == NULL || measure_both(subject, "find", find));
     subject->picker = random;
     is_fine = is_fine && measure_both(subject, "random", pick);
     yurpc_picker_free(turn);
@@ -169,6 +190,7 @@ static bool run_yurpc(yr_sample *self)
     yurpc_registry *registry = yr_sample_open(self, 0);
     yurpc_service *service =
         registry != NULL ? yr_sample_discover(self, registry, self->work->count) : NULL;
+    subject.registry = registry;
     subject.service = service;
     bool is_fine = service != NULL && measure_both(&subject, "acquire", acquire) &&
                    measure_pickers(&subject);
@@ -192,17 +214,21 @@ static bool run_bare(yr_sample *self)
 
 static const yr_row rows[] = {
     {"acquire + release, 1 thread", "ns", "yurpc.acquire_1_ns", "bare.lock_1_ns", NULL, LOCK,
-     NULL},
+     "<= 5"},
     {"acquire + release, 2 threads", "ns", "yurpc.acquire_2_ns", "bare.lock_2_ns", NULL, LOCK,
-     NULL},
-    {"pick round robin, 1 thread", "ns", "yurpc.turn_1_ns", "bare.count_1_ns", NULL, COUNT,
-     NULL},
-    {"pick round robin, 2 threads", "ns", "yurpc.turn_2_ns", "bare.count_2_ns", NULL, COUNT,
-     NULL},
+     "<= 5"},
+    {"pick round robin, 1 thread", "ns", "yurpc.turn_1_ns", "bare.count_1_ns", "go.turn_1_ns",
+     COUNT, "<= 6"},
+    {"pick round robin, 2 threads", "ns", "yurpc.turn_2_ns", "bare.count_2_ns", "go.turn_2_ns",
+     COUNT, "<= 7"},
     {"pick at random, 1 thread", "ns", "yurpc.random_1_ns", "bare.count_1_ns", NULL, COUNT,
-     NULL},
+     "<= 6"},
     {"pick at random, 2 threads", "ns", "yurpc.random_2_ns", "bare.count_2_ns", NULL, COUNT,
-     NULL},
+     "<= 7"},
+    {"find by name and pick, 1 thread", "ns", "yurpc.find_1_ns", NULL, "go.find_1_ns", NULL,
+     "<= 25"},
+    {"find by name and pick, 2 threads", "ns", "yurpc.find_2_ns", NULL, "go.find_2_ns", NULL,
+     "<= 25"},
 };
 
 static const yr_work works[] = {
@@ -212,7 +238,9 @@ static const yr_work works[] = {
         .count = INSTANCES,
         .is_filled = true,
         .runs = 5,
-        .programs = {{"yurpc", run_yurpc, false}, {"bare", run_bare, false}},
+        .programs = {{"yurpc", run_yurpc, false},
+                     {"bare", run_bare, false},
+                     {YR_PEER, NULL, false}},
         .rows = rows,
         .row_count = sizeof(rows) / sizeof(rows[0]),
     },
