@@ -14,65 +14,82 @@
 #include <stdatomic.h>
 #include <stdio.h>
 
-enum { THREADS_MAX = 2, ROUNDS = 10000000, FIND_ROUNDS = 10000, INSTANCES = 100 };
+enum { THREADS_MAX = 2, WARM_UP = 100000, ROUNDS = 10000000, INSTANCES = 100 };
+
+struct pickings;
+
+/* What is measured, so many times: the sum only so that nothing is optimised away. */
+typedef uintptr_t rounds_fn(struct pickings *subject, int rounds);
 
 /* What all threads share. */
 typedef struct pickings {
-    yurpc_registry *registry;
+    const yurpc_registry *registry;
     const yurpc_service *service;
-    int rounds;
     yurpc_picker *picker;
     pthread_rwlock_t lock;
     _Atomic size_t cursor;
     const void *array[INSTANCES];
-    const void *(*round)(struct pickings *subject); /* what is measured */
+    rounds_fn *measured;
     pthread_barrier_t start;
 } pickings;
 
 /* ---- What is measured ---- */
 
-static const void *acquire(pickings *subject)
+static uintptr_t acquire(pickings *subject, int rounds)
 {
-    const yurpc_snapshot *now = yurpc_service_acquire(subject->service);
-    yurpc_service_release(subject->service, now);
-    return now;
-}
-
-static const void *pick(pickings *subject)
-{
-    const yurpc_snapshot *now = yurpc_service_acquire(subject->service);
-    const void *one = yurpc_snapshot_pick(now, subject->picker);
-    yurpc_service_release(subject->service, now);
-    return one;
-}
-
-/* As somebody does who has the service's name only. */
-static const void *find(pickings *subject)
-{
-    yurpc_service *service = NULL;
-    if (yurpc_registry_discover(subject->registry, YR_SERVICE, NULL, &service, NULL) !=
-        YURPC_OK) {
-        return NULL;
+    uintptr_t sum = 0;
+    for (int i = 0; i < rounds; i++) {
+        const yurpc_snapshot *now = yurpc_service_acquire(subject->service);
+        yurpc_service_release(subject->service, now);
+        sum += (uintptr_t)now;
     }
-    const yurpc_snapshot *now = yurpc_service_acquire(service);
-    const void *one = yurpc_snapshot_pick(now, subject->picker);
-    yurpc_service_release(service, now);
-    yurpc_service_close(service);
-    return one;
+    return sum;
 }
 
-static const void *lock(pickings *subject)
+static uintptr_t pick(pickings *subject, int rounds)
 {
-    (void)pthread_rwlock_rdlock(&subject->lock);
-    const void *now = subject->array[0];
-    (void)pthread_rwlock_unlock(&subject->lock);
-    return now;
+    uintptr_t sum = 0;
+    for (int i = 0; i < rounds; i++) {
+        const yurpc_snapshot *now = NULL;
+        const yurpc_instance *one = yurpc_service_pick(subject->service, subject->picker, &now);
+        yurpc_snapshot_release(now);
+        sum += (uintptr_t)one;
+    }
+    return sum;
 }
 
-static const void *count(pickings *subject)
+static uintptr_t find(pickings *subject, int rounds)
 {
-    size_t at = atomic_fetch_add_explicit(&subject->cursor, 1, memory_order_relaxed);
-    return subject->array[at % INSTANCES];
+    uintptr_t sum = 0;
+    for (int i = 0; i < rounds; i++) {
+        const yurpc_snapshot *now = yurpc_registry_acquire(subject->registry, YR_SERVICE);
+        const yurpc_instance *one = yurpc_snapshot_pick(now, subject->picker);
+        yurpc_snapshot_release(now);
+        sum += (uintptr_t)one;
+    }
+    return sum;
+}
+
+static uintptr_t lock(pickings *subject, int rounds)
+{
+    uintptr_t sum = 0;
+    for (int i = 0; i < rounds; i++) {
+        (void)pthread_rwlock_rdlock(&subject->lock);
+        const void *now = subject->array[0];
+        (void)pthread_rwlock_unlock(&subject->lock);
+        sum += (uintptr_t)now;
+    }
+    return sum;
+}
+
+static uintptr_t count(pickings *subject, int rounds)
+{
+    uintptr_t sum = 0;
+    for (int i = 0; i < rounds; i++) {
+        size_t at = atomic_fetch_add_explicit(&subject->cursor, 1, memory_order_relaxed);
+        sum += (uintptr_t)subject->array[at % INSTANCES];
+    }
+    return sum;
 }
 
 /* ---- Measuring it ---- */
@@ -121,14 +138,10 @@ static void *work(void *context)
     worker *self = context;
     pickings *subject = self->subject;
     settle(self->number);
-    for (int i = 0; i < subject->rounds / 100; i++) {
-        self->sum += (uintptr_t)subject->round(subject);
-    }
+    self->sum += subject->measured(subject, WARM_UP);
     (void)pthread_barrier_wait(&subject->start);
     int64_t begin = yr_thread_cpu_ns();
-    for (int i = 0; i < subject->rounds; i++) {
-        self->sum += (uintptr_t)subject->round(subject);
-    }
+    self->sum += subject->measured(subject, ROUNDS);
     self->cpu_ns = yr_thread_cpu_ns() - begin;
     return NULL;
 }
@@ -156,15 +169,13 @@ static bool measure(pickings *subject, const char *name, unsigned thread_count)
     (void)pthread_barrier_destroy(&subject->start);
     char figure[64];
     (void)snprintf(figure, sizeof(figure), "%s_%u_ns", name, thread_count);
-    yr_report(figure, (double)sum / started / subject->rounds);
+    yr_report(figure, (double)sum / started / ROUNDS);
     return true;
 }
 
-static bool measure_both(pickings *subject, const char *name,
-                         const void *(*round)(struct pickings *subject))
+static bool measure_both(pickings *subject, const char *name, rounds_fn *measured)
 {
-    subject->round = round;
-    subject->rounds = round == find ? FIND_ROUNDS : ROUNDS;
+    subject->measured = measured;
     return measure(subject, name, 1) && measure(subject, name, 2);
 }
 

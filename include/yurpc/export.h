@@ -5,6 +5,16 @@
 #ifndef YURPC_EXPORT_H
 #define YURPC_EXPORT_H
 
+/* YURPC_NOPLT: of functions that are called for every request, where a detour would show. */
+#if defined(__has_attribute)
+#    if __has_attribute(noplt)
+#        define YURPC_NOPLT __attribute__((noplt))
+#    endif
+#endif
+#if !defined(YURPC_NOPLT)
+#    define YURPC_NOPLT
+#endif
+
 #if defined(__GNUC__)
 #    define YURPC_API            __attribute__((visibility("default")))
 #    define YURPC_NODISCARD      __attribute__((warn_unused_result))

@@ -71,11 +71,27 @@ typedef struct yurpc_snapshot yurpc_snapshot;
  * The current snapshot. Wait-free; never NULL. Hold it briefly (a request, not a minute): while
  * any thread holds one, memory of older ones is not reclaimed. May be nested.
  */
-YURPC_API const yurpc_snapshot *yurpc_service_acquire(const yurpc_service *service);
+YURPC_API YURPC_NOPLT const yurpc_snapshot *yurpc_service_acquire(const yurpc_service *service);
 
 /** Give back what yurpc_service_acquire() returned, on the same thread. */
-YURPC_API void yurpc_service_release(const yurpc_service *service,
-                                     const yurpc_snapshot *snapshot);
+YURPC_API YURPC_NOPLT void yurpc_service_release(const yurpc_service *service,
+                                                 const yurpc_snapshot *snapshot);
+
+/**
+ * The current snapshot of a service by its name, for whoever has no yurpc_service at hand.
+ * Wait-free; a good deal dearer than yurpc_service_acquire(), and as brief to be held.
+ *
+ * @param registry  Must not be closed while the snapshot is held.
+ * @param service   "name:version", or "name" for "name:1.0".
+ * @return The snapshot, to be passed to yurpc_snapshot_release(); empty and stale while
+ * yurpc_registry_discover() still waits for the first list. NULL: this handle does not follow
+ * the service: it was not discovered, or was closed.
+ */
+YURPC_API YURPC_NOPLT const yurpc_snapshot *yurpc_registry_acquire(
+    const yurpc_registry *registry, const char *service);
+
+/** Give back a snapshot, however it was acquired, on the same thread; NULL is allowed. */
+YURPC_API YURPC_NOPLT void yurpc_snapshot_release(const yurpc_snapshot *snapshot);
 
 /** How many instances there are. */
 YURPC_API size_t yurpc_snapshot_count(const yurpc_snapshot *snapshot);
@@ -107,7 +123,13 @@ typedef enum yurpc_picker_kind {
     YURPC_PICK_RANDOM = 1,      /**< uniformly at random */
 } yurpc_picker_kind;
 
-/** A way of choosing, with its memory. One may serve many threads and services. */
+/**
+ * A way of choosing. One may serve many threads and services: in turn means that each thread
+ * goes round each service by itself, beginning anywhere. So threads do not slow each other
+ * down, and all instances get the same share from each. (A thread remembers its turns for some
+ * 100 services at a time, in 8 KiB; among more, or without memory, shares are even only on
+ * average.)
+ */
 typedef struct yurpc_picker yurpc_picker;
 
 /** A new picker, to be freed. YURPC_INVALID: no such kind; YURPC_NO_MEMORY. */
@@ -122,8 +144,20 @@ YURPC_API void yurpc_picker_free(yurpc_picker *picker);
  * suspect only when all are; NULL when there is none.
  * Wait-free. Borrowed until the snapshot is released.
  */
-YURPC_API const yurpc_instance *yurpc_snapshot_pick(const yurpc_snapshot *snapshot,
-                                                    yurpc_picker *picker);
+YURPC_API YURPC_NOPLT const yurpc_instance *yurpc_snapshot_pick(const yurpc_snapshot *snapshot,
+                                                                yurpc_picker *picker);
+
+/**
+ * yurpc_service_acquire() and yurpc_snapshot_pick() in one step.
+ *
+ * @param service      The service.
+ * @param picker       Chooses.
+ * @param ret_snapshot Receives the snapshot, to be passed to yurpc_snapshot_release(), also
+ * when it is empty.
+ * @return The instance, borrowed until the release; NULL when there is none.
+ */
+YURPC_API YURPC_NOPLT const yurpc_instance *yurpc_service_pick(
+    const yurpc_service *service, yurpc_picker *picker, const yurpc_snapshot **ret_snapshot);
 
 /* ---- Watching ---- */
 

@@ -1,25 +1,13 @@
-#include "base/assert.h"
-#include "base/mem.h"
-#include "registry/snapshot.h"
+#include "registry/picker.h"
 
+#include "base/mem.h"
+
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/auxv.h>
 #include <unistd.h>
-
-enum {
-    CACHE_LINE = 64,
-    DRAWS_MAX = 8, /* before the nearest instance of the rank that is wanted is searched */
-};
-
-/* The turn, which all threads that share a picker write, has its cache line to itself. */
-struct yurpc_picker {
-    yurpc_picker_kind kind;
-    char space_before[CACHE_LINE - sizeof(yurpc_picker_kind)];
-    _Atomic uint64_t turn;
-    char space_behind[CACHE_LINE - sizeof(uint64_t)];
-};
 
 /* ---- Random numbers ---- */
 
@@ -57,10 +45,76 @@ static uint32_t random_number(void)
     return (uint32_t)(splitmix(&state) >> 32);
 }
 
+/* ---- Cursors ---- */
+
+_Thread_local yr_picker_cursors *yr_picker_own;
+static pthread_key_t key_of_own; /* only so that it is freed with its thread */
+static pthread_once_t key_once = PTHREAD_ONCE_INIT;
+static bool has_key;
+
+static void free_own(void *memory)
+{
+    yr_picker_own = NULL; /* another destructor may pick, too, and begin anew */
+    yr_free(memory);
+}
+
+static void make_key(void)
+{
+    has_key = pthread_key_create(&key_of_own, free_own) == 0;
+}
+
+_Static_assert(sizeof(yr_picker_cursor) == YR_CACHE_LINE, "a cursor fills a cache line");
+
+/* NULL: this thread has none, now. */
+static yr_picker_cursors *make_own(void)
+{
+    if (pthread_once(&key_once, make_key) != 0 || !has_key) {
+        return NULL;
+    }
+    char *memory = yr_calloc(1, sizeof(yr_picker_cursors) + YR_CACHE_LINE);
+    if (memory == NULL) {
+        return NULL;
+    }
+    if (pthread_setspecific(key_of_own, memory) != 0) {
+        yr_free(memory);
+        return NULL;
+    }
+    yr_picker_own = (yr_picker_cursors *)(void *)(memory + (YR_CACHE_LINE -
+                                                            (uintptr_t)memory % YR_CACHE_LINE));
+    return yr_picker_own;
+}
+
+/* The cursor of @p picker in the service of @p snapshot: one that begins anywhere if it is new.
+ * NULL: there is no memory for cursors. */
+static yr_picker_cursor *find_cursor(const yurpc_picker *picker, const yurpc_snapshot *snapshot)
+{
+    yr_picker_cursors *all = yr_picker_own != NULL ? yr_picker_own : make_own();
+    if (all == NULL) {
+        return NULL;
+    }
+    size_t first = yr_picker_slot(picker, snapshot);
+    yr_picker_cursor *oldest = &all->slots[first];
+    for (size_t way = 0; way < YR_PICKER_WAYS; way++) {
+        yr_picker_cursor *at = &all->slots[first ^ way];
+        if (at->picker == picker->id && at->lineage == snapshot->lineage) {
+            at->used = ++all->now;
+            return at;
+        }
+        oldest = at->used < oldest->used ? at : oldest;
+    }
+    /* Not 0: else the first request of every consumer would go to the same instance. */
+    *oldest = (yr_picker_cursor){.picker = picker->id,
+                                 .lineage = snapshot->lineage,
+                                 .turn = random_number(),
+                                 .used = ++all->now};
+    return oldest;
+}
+
 /* ---- Picking ---- */
 
 yurpc_status yurpc_picker_new(yurpc_picker_kind kind, yurpc_picker **ret_picker)
 {
+    static _Atomic uint64_t last_id;
     if ((kind != YURPC_PICK_ROUND_ROBIN && kind != YURPC_PICK_RANDOM) || ret_picker == NULL) {
         return YURPC_INVALID;
     }
@@ -68,9 +122,10 @@ yurpc_status yurpc_picker_new(yurpc_picker_kind kind, yurpc_picker **ret_picker)
     if (picker == NULL) {
         return YURPC_NO_MEMORY;
     }
-    /* Not 0: else the first request of every consumer would go to the same instance. */
-    atomic_init(&picker->turn, random_number());
     picker->kind = kind;
+    picker->id = atomic_fetch_add_explicit(&last_id, 1, memory_order_relaxed) + 1;
+    picker->place = random_number();
+    atomic_init(&picker->turn, random_number());
     *ret_picker = picker;
     return YURPC_OK;
 }
@@ -80,66 +135,69 @@ void yurpc_picker_free(yurpc_picker *picker)
     yr_free(picker);
 }
 
-/* A place below @p count, the next one in the picker's way of choosing. */
-static size_t draw(yurpc_picker *picker, size_t count)
+/* The best kind of which there is one, and how many: the draining only when there is no better
+ * one, suspects only when there is nothing else. */
+static yr_roster_kind choose_kind(const yurpc_snapshot *snapshot, size_t *ret_count)
 {
-    switch (picker->kind) {
-    case YURPC_PICK_ROUND_ROBIN:
-        return atomic_fetch_add_explicit(&picker->turn, 1, memory_order_relaxed) % count;
-    case YURPC_PICK_RANDOM:
-        return (size_t)((uint64_t)random_number() * count >> 32);
+    size_t ordinary = snapshot->count - snapshot->draining - snapshot->suspects;
+    size_t best = ordinary > 0 ? ordinary : snapshot->draining;
+    best = best > 0 ? best : snapshot->suspects;
+    *ret_count = best;
+    if (best == snapshot->count) {
+        return YR_ROSTER_ALL;
     }
-    return 0;
+    return ordinary > 0 ? YR_ROSTER_ORDINARY : YR_ROSTER_DRAINING;
 }
 
-/* The better an instance, the less its rank. */
-typedef enum rank {
-    RANK_ORDINARY,
-    RANK_DRAINING, /* there, and about to leave */
-    RANK_SUSPECT,  /* perhaps not there */
-} rank;
-
-static rank rank_of(const yurpc_instance *instance)
+/* Whoever comes after what @p mine has passed. */
+static const yurpc_instance *pick_in_turn(const yurpc_snapshot *snapshot,
+                                          yr_picker_cursor *mine)
 {
-    if (yurpc_instance_is_suspect(instance)) {
-        return RANK_SUSPECT;
+    size_t count = 0;
+    yr_roster_kind kind = choose_kind(snapshot, &count);
+    uint64_t turn = mine->turn - (uint64_t)(mine->run.end - mine->run.next);
+    turn = turn < count ? turn : turn % count;
+    yr_roster_run run = yr_roster_seek(snapshot->roster, kind, (size_t)turn);
+    const yurpc_instance *one = *run.next++;
+    if (kind != YR_ROSTER_ALL) {
+        run.end = run.next; /* who stands beside it may be of another kind */
     }
-    return yurpc_instance_is_draining(instance) ? RANK_DRAINING : RANK_ORDINARY;
+    mine->snapshot = snapshot->id;
+    mine->run = run;
+    mine->turn = turn + 1 + (uint64_t)(run.end - run.next);
+    return one;
 }
 
-/* Among instances only some of which have @p wanted. Drawing again keeps the shares of those
- * equal; when nearly all are others that could take long, so the last draws are a walk. */
-static const yurpc_instance *pick_of_rank(const yurpc_snapshot *snapshot, yurpc_picker *picker,
-                                          size_t count, rank wanted)
+static const yurpc_instance *pick_at_random(const yurpc_snapshot *snapshot)
 {
-    size_t index = 0;
-    for (int i = 0; i < DRAWS_MAX; i++) {
-        index = draw(picker, count);
-        const yurpc_instance *instance = yurpc_snapshot_at(snapshot, index);
-        if (rank_of(instance) == wanted) {
-            return instance;
-        }
+    size_t count = 0;
+    yr_roster_kind kind = choose_kind(snapshot, &count);
+    size_t index = (size_t)((uint64_t)random_number() * count >> 32);
+    return *yr_roster_seek(snapshot->roster, kind, index).next;
+}
+
+const yurpc_instance *yr_picker_pick_slowly(yurpc_picker *picker,
+                                            const yurpc_snapshot *snapshot)
+{
+    if (snapshot->count == 0) {
+        return NULL;
     }
-    for (size_t i = 1; i < count; i++) {
-        const yurpc_instance *instance = yurpc_snapshot_at(snapshot, (index + i) % count);
-        if (rank_of(instance) == wanted) {
-            return instance;
-        }
+    if (picker->kind == YURPC_PICK_RANDOM) {
+        return pick_at_random(snapshot);
     }
-    return NULL;
+    yr_picker_cursor *mine = find_cursor(picker, snapshot);
+    if (mine != NULL && mine->snapshot == snapshot->id && mine->run.next < mine->run.end) {
+        return *mine->run.next++; /* only not in its first slot */
+    }
+    if (mine != NULL) {
+        return pick_in_turn(snapshot, mine);
+    }
+    yr_picker_cursor common = {
+        .turn = atomic_fetch_add_explicit(&picker->turn, 1, memory_order_relaxed)};
+    return pick_in_turn(snapshot, &common);
 }
 
 const yurpc_instance *yurpc_snapshot_pick(const yurpc_snapshot *snapshot, yurpc_picker *picker)
 {
-    size_t count = yurpc_snapshot_count(snapshot);
-    if (count == 0) {
-        return NULL;
-    }
-    size_t draining = yr_snapshot_count_draining(snapshot);
-    size_t suspects = yr_snapshot_count_suspects(snapshot);
-    size_t ordinary = count - draining - suspects;
-    if (ordinary == count || draining == count || suspects == count) {
-        return yurpc_snapshot_at(snapshot, draw(picker, count));
-    }
-    return pick_of_rank(snapshot, picker, count, ordinary > 0 ? RANK_ORDINARY : RANK_DRAINING);
+    return yr_picker_pick(picker, snapshot);
 }

@@ -409,7 +409,7 @@ size_t yr_roster_count_suspects(const yr_roster *roster)
     return roster != NULL ? roster->suspects : 0;
 }
 
-const yurpc_instance *yr_roster_at(const yr_roster *roster, size_t index)
+static yr_roster_run seek_any(const yr_roster *roster, size_t index)
 {
     YR_ASSERT(index < yr_roster_count(roster));
     while (roster->level > 0) {
@@ -423,7 +423,70 @@ const yurpc_instance *yr_roster_at(const yr_roster *roster, size_t index)
         index -= branch > 0 ? inner->ends[branch - 1] : 0;
         roster = inner->branches[branch].child;
     }
-    return yr_roster_as_leaf(roster)->instances[index];
+    const yr_roster_leaf *leaf = yr_roster_as_leaf(roster);
+    return (yr_roster_run){leaf->instances + index, leaf->instances + roster->width};
+}
+
+const yurpc_instance *yr_roster_at(const yr_roster *roster, size_t index)
+{
+    return *seek_any(roster, index).next;
+}
+
+static size_t count_of_kind(const yr_roster *roster, yr_roster_kind kind)
+{
+    switch (kind) {
+    case YR_ROSTER_ALL:
+        return roster->count;
+    case YR_ROSTER_ORDINARY:
+        return roster->count - roster->draining - roster->suspects;
+    case YR_ROSTER_DRAINING:
+        return roster->draining;
+    case YR_ROSTER_SUSPECT:
+        return roster->suspects;
+    }
+    return 0;
+}
+
+static bool is_of_kind(const yurpc_instance *instance, yr_roster_kind kind)
+{
+    bool is_suspect = yurpc_instance_is_suspect(instance);
+    bool is_draining = yurpc_instance_is_draining(instance);
+    switch (kind) {
+    case YR_ROSTER_ALL:
+        return true;
+    case YR_ROSTER_ORDINARY:
+        return !is_suspect && !is_draining;
+    case YR_ROSTER_DRAINING:
+        return is_draining;
+    case YR_ROSTER_SUSPECT:
+        return is_suspect;
+    }
+    return false;
+}
+
+yr_roster_run yr_roster_seek(const yr_roster *roster, yr_roster_kind kind, size_t index)
+{
+    if (kind == YR_ROSTER_ALL) {
+        return seek_any(roster, index);
+    }
+    YR_ASSERT(roster != NULL && index < count_of_kind(roster, kind));
+    while (roster->level > 0) {
+        const yr_roster_branch *branch = yr_roster_as_inner(roster)->branches;
+        size_t here = count_of_kind(branch->child, kind);
+        while (index >= here) {
+            index -= here;
+            branch++;
+            here = count_of_kind(branch->child, kind);
+        }
+        roster = branch->child;
+    }
+    const yr_roster_leaf *leaf = yr_roster_as_leaf(roster);
+    size_t at = 0;
+    while (at + 1 < roster->width && (index > 0 || !is_of_kind(leaf->instances[at], kind))) {
+        index -= is_of_kind(leaf->instances[at], kind);
+        at++;
+    }
+    return (yr_roster_run){leaf->instances + at, leaf->instances + roster->width};
 }
 
 const yurpc_instance *yr_roster_find(const yr_roster *roster, yurpc_bytes node)

@@ -37,6 +37,24 @@ size_t yr_roster_count_suspects(const yr_roster *roster);
 /* The instance at @p index, which must be less than the count. */
 const yurpc_instance *yr_roster_at(const yr_roster *roster, size_t index);
 
+/* Which instances are counted. */
+typedef enum yr_roster_kind {
+    YR_ROSTER_ALL,
+    YR_ROSTER_ORDINARY, /* neither of the next two */
+    YR_ROSTER_DRAINING,
+    YR_ROSTER_SUSPECT,
+} yr_roster_kind;
+
+/* A piece of a roster, which lives as long: instances side by side. */
+typedef struct yr_roster_run {
+    const yurpc_instance *const *next;
+    const yurpc_instance *const *end;
+} yr_roster_run;
+
+/* From the instance that is number @p index among those of @p kind, of which there must be
+ * more, to wherever its leaf ends. */
+yr_roster_run yr_roster_seek(const yr_roster *roster, yr_roster_kind kind, size_t index);
+
 /* The instance of @p node, or NULL. */
 const yurpc_instance *yr_roster_find(const yr_roster *roster, yurpc_bytes node);
 

@@ -2,54 +2,16 @@
 
 #include "base/assert.h"
 #include "base/mem.h"
-#include "registry/reclaimer.h"
-#include "registry/roster.h"
+#include "registry/snapshot_body.h"
+#include "registry/snapshot_reading.h"
 
 #include <stdatomic.h>
 #include <stdint.h>
 
-/* Read sections are inlined where _LGPL_SOURCE is defined: see CMakeLists.txt. */
-#include <urcu/urcu-bp.h>
+/* Of snapshots; 0 is none. */
+static _Atomic uint64_t last_id;
 
-/*
- * ThreadSanitizer does not see liburcu's atomics, which are assembler or live in a library
- * without instrumentation. What orders a reader before reclaiming is told to it here; what
- * orders publishing before reading is a C11 atomic and needs no words.
- */
-#if defined(__SANITIZE_THREAD__)
-#    define YR_TSAN 1
-#elif defined(__has_feature)
-#    if __has_feature(thread_sanitizer)
-#        define YR_TSAN 1
-#    endif
-#endif
-#ifdef YR_TSAN
-#    include <sanitizer/tsan_interface.h>
-#    define TSAN_ACQUIRE(address) __tsan_acquire(address)
-#    define TSAN_RELEASE(address) __tsan_release(address)
-#else
-#    define TSAN_ACQUIRE(address) ((void)(address))
-#    define TSAN_RELEASE(address) ((void)(address))
-#endif
-
-/* Stands for all read sections together: leaving one releases it, reclaiming acquires it. */
-static char read_sections;
-
-struct yurpc_snapshot {
-    yr_retired retired; /* after the cell let go of it */
-    _Atomic uint32_t refs;
-    bool is_stale;
-    yr_staleness staleness; /* io is NULL: nothing more is known */
-    bool is_taken;          /* by a cell, once: `retired` serves once */
-    size_t count;           /* the roster's, at hand for readers */
-    size_t draining;
-    size_t suspects;
-    const yr_roster *roster;
-};
-
-struct yr_snapshot_cell {
-    _Atomic(yurpc_snapshot *) current; /* never NULL */
-};
+char yr_read_sections;
 
 /* ---- Snapshots ---- */
 
@@ -68,6 +30,8 @@ yurpc_status yr_snapshot_apply(const yurpc_snapshot *old, const yr_snapshot_chan
         return YURPC_NO_MEMORY;
     }
     atomic_init(&snapshot->refs, 1);
+    snapshot->id = atomic_fetch_add_explicit(&last_id, 1, memory_order_relaxed) + 1;
+    snapshot->lineage = old != NULL ? old->lineage : snapshot->id;
     snapshot->is_stale = is_stale;
     snapshot->roster = roster;
     snapshot->count = yr_roster_count(roster);
@@ -198,15 +162,28 @@ void yr_snapshot_cell_free(yr_snapshot_cell *cell)
     if (cell == NULL) {
         return;
     }
-    TSAN_ACQUIRE(&read_sections);
+    YR_TSAN_ACQUIRE(&yr_read_sections);
     yr_snapshot_unref(atomic_load_explicit(&cell->current, memory_order_relaxed));
     yr_free(cell);
+}
+
+static void free_cell(yr_retired *retired)
+{
+    yr_snapshot_cell_free(YR_CONTAINER_OF(retired, yr_snapshot_cell, retired));
+}
+
+void yr_snapshot_cell_retire(yr_snapshot_cell *cell)
+{
+    if (cell != NULL) {
+        cell->retired.release = free_cell;
+        yr_reclaimer_retire(&cell->retired);
+    }
 }
 
 /* No read section is left that could have seen the snapshot. */
 static void release(yr_retired *retired)
 {
-    TSAN_ACQUIRE(&read_sections);
+    YR_TSAN_ACQUIRE(&yr_read_sections);
     yr_snapshot_unref(YR_CONTAINER_OF(retired, yurpc_snapshot, retired));
 }
 
@@ -225,15 +202,7 @@ const yurpc_snapshot *yr_snapshot_cell_current(const yr_snapshot_cell *cell)
     return atomic_load_explicit(&cell->current, memory_order_relaxed);
 }
 
-const yurpc_snapshot *yr_snapshot_cell_acquire(const yr_snapshot_cell *cell)
+void yr_snapshot_enter_first(void)
 {
     urcu_bp_read_lock();
-    return atomic_load_explicit(&cell->current, memory_order_acquire);
-}
-
-void yr_snapshot_cell_release(const yr_snapshot_cell *cell)
-{
-    YR_ASSERT(cell != NULL);
-    TSAN_RELEASE(&read_sections);
-    urcu_bp_read_unlock();
 }

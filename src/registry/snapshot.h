@@ -3,7 +3,7 @@
  *
  * A snapshot is immutable and ordered by node. The loop thread makes the next one from the
  * last and the changes, and publishes it; any thread reads the current one without a lock.
- * Reading is RCU's (liburcu, bp flavour), reclaiming reclaimer.h's: only these include urcu.
+ * Reading is RCU's (liburcu, bp flavour), reclaiming reclaimer.h's.
  *
  * Two ways to hold a snapshot: inside acquire/release (wait-free, same thread, brief), or by a
  * reference (any thread, as long as one likes).
@@ -81,6 +81,9 @@ YURPC_NODISCARD yurpc_status yr_snapshot_cell_new(yr_snapshot_cell **ret_cell);
 /* No reader may be inside. The cell's own reference goes. NULL is allowed. */
 void yr_snapshot_cell_free(yr_snapshot_cell *cell);
 
+/* The same when no reader is left inside, without waiting for that. */
+void yr_snapshot_cell_retire(yr_snapshot_cell *cell);
+
 /* One thread only. The cell owns the reference of @p snapshot now; the old one goes when no
  * reader is left. Does not wait. */
 void yr_snapshot_cell_take(yr_snapshot_cell *cell, yurpc_snapshot *snapshot);
@@ -88,8 +91,6 @@ void yr_snapshot_cell_take(yr_snapshot_cell *cell, yurpc_snapshot *snapshot);
 /* The publishing thread's own look: borrowed until the next take. */
 const yurpc_snapshot *yr_snapshot_cell_current(const yr_snapshot_cell *cell);
 
-/* Any thread, wait-free. Nests. */
-const yurpc_snapshot *yr_snapshot_cell_acquire(const yr_snapshot_cell *cell);
-void yr_snapshot_cell_release(const yr_snapshot_cell *cell);
+/* Readers: snapshot_reading.h. */
 
 #endif /* YR_REGISTRY_SNAPSHOT_H */

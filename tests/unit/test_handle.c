@@ -71,6 +71,36 @@ static void what_one_handle_registers_another_picks(void **state)
     yurpc_registry_close(provider);
 }
 
+static void a_service_that_was_discovered_is_found_by_its_name(void **state)
+{
+    (void)state;
+    yurpc_registry *registry = local_registry_open(false);
+    yurpc_registration *registration = enlist(registry, 8080);
+    yurpc_picker *picker = NULL;
+    assert_ok(yurpc_picker_new(YURPC_PICK_RANDOM, &picker));
+    assert_null(yurpc_registry_acquire(registry, SERVICE));
+    yurpc_service *service = discover(registry);
+    yurpc_service *again = discover(registry);
+    const yurpc_snapshot *held = NULL;
+    const yurpc_instance *one = yurpc_service_pick(service, picker, &held);
+    const yurpc_snapshot *now = yurpc_registry_acquire(registry, SERVICE);
+    assert_ptr_equal(now, held);
+    assert_ptr_equal(yurpc_snapshot_pick(now, picker), one);
+    assert_string_equal(yurpc_instance_address(one), "10.0.0.5:8080");
+    yurpc_snapshot_release(now);
+    yurpc_snapshot_release(held);
+    yurpc_snapshot_release(NULL);
+    yurpc_service_close(service);
+    now = yurpc_registry_acquire(registry, SERVICE);
+    assert_non_null(now);
+    yurpc_snapshot_release(now);
+    yurpc_service_close(again);
+    assert_null(yurpc_registry_acquire(registry, SERVICE));
+    yurpc_picker_free(picker);
+    assert_ok(yurpc_registration_unregister(registration, NULL));
+    yurpc_registry_close(registry);
+}
+
 static void the_same_address_twice_is_refused_and_changes_nothing(void **state)
 {
     (void)state;
@@ -427,6 +457,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_one_handle_registers_another_picks),
+        cmocka_unit_test(a_service_that_was_discovered_is_found_by_its_name),
         cmocka_unit_test(the_same_address_twice_is_refused_and_changes_nothing),
         cmocka_unit_test(many_instances_are_registered_at_once),
         cmocka_unit_test(a_watch_tells_of_what_comes_and_goes),

@@ -209,7 +209,7 @@ static void *pick_many(void *context)
     return NULL;
 }
 
-static void threads_share_the_turns_exactly(void **state)
+static void each_thread_takes_each_in_turn(void **state)
 {
     (void)state;
     yurpc_snapshot *eight = snapshot_of("........");
@@ -232,6 +232,137 @@ static void threads_share_the_turns_exactly(void **state)
     }
     yurpc_picker_free(picker);
     yr_snapshot_unref(eight);
+}
+
+/* @p count snapshots of different services. */
+static void make_services(yurpc_snapshot **services, size_t count, const char *plan)
+{
+    for (size_t i = 0; i < count; i++) {
+        services[i] = snapshot_of(plan);
+    }
+}
+
+static void free_services(yurpc_snapshot **services, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        yr_snapshot_unref(services[i]);
+    }
+}
+
+static void a_picker_has_a_turn_in_each_service(void **state)
+{
+    (void)state;
+    enum { SERVICES = 40, ROUNDS = 12 };
+    yurpc_snapshot *services[SERVICES];
+    size_t counts[SERVICES][4] = {{0}};
+    make_services(services, SERVICES, "....");
+    yurpc_picker *picker = picker_of(YURPC_PICK_ROUND_ROBIN);
+    for (size_t i = 0; i < (size_t)ROUNDS * SERVICES; i++) {
+        counts[i % SERVICES][pick(services[i % SERVICES], picker)]++;
+    }
+    for (size_t i = 0; i < (size_t)4 * SERVICES; i++) {
+        assert_int_equal(counts[i / 4][i % 4], ROUNDS / 4);
+    }
+    yurpc_picker_free(picker);
+    free_services(services, SERVICES);
+}
+
+static void two_pickers_do_not_take_each_others_turns(void **state)
+{
+    (void)state;
+    yurpc_snapshot *three = snapshot_of("...");
+    yurpc_picker *one = picker_of(YURPC_PICK_ROUND_ROBIN);
+    yurpc_picker *other = picker_of(YURPC_PICK_ROUND_ROBIN);
+    size_t last = pick(three, one);
+    for (int i = 0; i < 100; i++) {
+        (void)pick(three, other);
+        size_t next = pick(three, one);
+        assert_int_equal(next, (last + 1) % 3);
+        last = next;
+    }
+    yurpc_picker_free(other);
+    yurpc_picker_free(one);
+    yr_snapshot_unref(three);
+}
+
+static void the_turn_goes_on_when_the_list_changes(void **state)
+{
+    (void)state;
+    yurpc_snapshot *now = snapshot_of("........");
+    yurpc_picker *picker = picker_of(YURPC_PICK_ROUND_ROBIN);
+    size_t last = pick(now, picker);
+    for (int i = 0; i < 100; i++) {
+        yurpc_snapshot *next = NULL; /* the same list, published again */
+        assert_ok(yr_snapshot_apply(now, NULL, 0, i % 2 == 0, &next));
+        yr_snapshot_unref(now);
+        now = next;
+        size_t picked = pick(now, picker);
+        assert_int_equal(picked, (last + 1) % 8);
+        last = picked;
+    }
+    yurpc_picker_free(picker);
+    yr_snapshot_unref(now);
+}
+
+/* More services than a thread remembers: then no turn is kept, and each instance still has its
+ * chance. */
+static void among_many_services_shares_are_even_on_average(void **state)
+{
+    (void)state;
+    enum { SERVICES = 1000 };
+    static yurpc_snapshot *services[SERVICES];
+    size_t counts[4] = {0};
+    make_services(services, SERVICES, "....");
+    yurpc_picker *picker = picker_of(YURPC_PICK_ROUND_ROBIN);
+    for (size_t i = 0; i < (size_t)40 * SERVICES; i++) {
+        counts[pick(services[i % SERVICES], picker)]++;
+    }
+    for (size_t i = 0; i < 4; i++) {
+        assert_in_range(counts[i], 10000 - 950, 10000 + 950);
+    }
+    yurpc_picker_free(picker);
+    free_services(services, SERVICES);
+}
+
+static void *pick_without_memory(void *context)
+{
+    share *mine = context;
+    yr_mem_fail_after(0);
+    (void)pick_many(mine);
+    yr_mem_fail_after(-1);
+    return NULL;
+}
+
+static void a_thread_without_memory_takes_turns_with_others(void **state)
+{
+    (void)state;
+    yurpc_snapshot *eight = snapshot_of("........");
+    share mine = {.snapshot = eight, .picker = picker_of(YURPC_PICK_ROUND_ROBIN)};
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, pick_without_memory, &mine), 0);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    for (size_t k = 0; k < 8; k++) {
+        assert_int_equal(mine.counts[k], PICKS / 8);
+    }
+    yurpc_picker_free(mine.picker);
+    yr_snapshot_unref(eight);
+}
+
+static void a_thread_that_ends_leaves_nothing(void **state)
+{
+    (void)state;
+    share mine = {.snapshot = snapshot_of("........"),
+                  .picker = picker_of(YURPC_PICK_ROUND_ROBIN)};
+    yr_mem_count_blocks();
+    long before = yr_mem_blocks();
+    for (int i = 0; i < 10; i++) {
+        pthread_t thread;
+        assert_int_equal(pthread_create(&thread, NULL, pick_many, &mine), 0);
+        assert_int_equal(pthread_join(thread, NULL), 0);
+    }
+    assert_int_equal(yr_mem_blocks(), before);
+    yurpc_picker_free(mine.picker);
+    yr_snapshot_unref(mine.snapshot);
 }
 
 static void a_bad_kind_or_no_memory_is_refused(void **state)
@@ -269,7 +400,13 @@ int main(void)
         cmocka_unit_test(one_that_stays_is_found_among_many_that_leave),
         cmocka_unit_test(when_all_are_draining_any_will_do),
         cmocka_unit_test(suspects_come_last_and_the_draining_before_them),
-        cmocka_unit_test(threads_share_the_turns_exactly),
+        cmocka_unit_test(each_thread_takes_each_in_turn),
+        cmocka_unit_test(a_picker_has_a_turn_in_each_service),
+        cmocka_unit_test(two_pickers_do_not_take_each_others_turns),
+        cmocka_unit_test(the_turn_goes_on_when_the_list_changes),
+        cmocka_unit_test(among_many_services_shares_are_even_on_average),
+        cmocka_unit_test(a_thread_without_memory_takes_turns_with_others),
+        cmocka_unit_test(a_thread_that_ends_leaves_nothing),
         cmocka_unit_test(a_bad_kind_or_no_memory_is_refused),
         cmocka_unit_test(kinds_of_events_have_names),
     };

@@ -146,6 +146,33 @@ static void every_place_and_every_node_is_found(void **state)
     yr_roster_unref(roster);
 }
 
+static bool is_of_kind(const yurpc_instance *instance, yr_roster_kind kind)
+{
+    bool is_suspect = yurpc_instance_is_suspect(instance);
+    return kind == YR_ROSTER_ALL || is_suspect == (kind == YR_ROSTER_SUSPECT);
+}
+
+static void those_of_a_kind_are_found_by_their_number(void **state)
+{
+    (void)state;
+    const yr_roster *roster = full_roster();
+    const yr_roster_kind kinds[] = {YR_ROSTER_ALL, YR_ROSTER_ORDINARY, YR_ROSTER_SUSPECT};
+    for (size_t k = 0; k < sizeof kinds / sizeof kinds[0]; k++) {
+        size_t number = 0;
+        for (size_t i = 0; i < NODE_MAX; i++) {
+            const yurpc_instance *instance = yr_roster_at(roster, i);
+            if (is_of_kind(instance, kinds[k])) {
+                yr_roster_run run = yr_roster_seek(roster, kinds[k], number++);
+                assert_ptr_equal(run.next[0], instance);
+                assert_ptr_equal(run.end[-1],
+                                 yr_roster_at(roster, i + (size_t)(run.end - run.next) - 1));
+            }
+        }
+        assert_true(number > 0);
+    }
+    yr_roster_unref(roster);
+}
+
 /* The bytes of new nodes cannot be seen from here, but their number can. */
 static void a_change_makes_few_new_nodes(void **state)
 {
@@ -248,6 +275,7 @@ int main(void)
         cmocka_unit_test(one_by_one_it_grows_and_shrinks_in_any_order),
         cmocka_unit_test(in_order_and_from_either_end_it_stays_in_order),
         cmocka_unit_test(every_place_and_every_node_is_found),
+        cmocka_unit_test(those_of_a_kind_are_found_by_their_number),
         cmocka_unit_test(a_change_makes_few_new_nodes),
         cmocka_unit_test(differences_are_told_between_trees_of_any_shape),
         cmocka_unit_test(no_changes_give_the_same_roster),

@@ -1,7 +1,7 @@
 #include "base/bytes.h"
 #include "base/mem.h"
 #include "registry/instance.h"
-#include "registry/snapshot.h"
+#include "registry/snapshot_reading.h"
 #include "yr_test.h"
 
 #include <pthread.h>
@@ -246,7 +246,7 @@ static void a_new_cell_is_empty_and_stale(void **state)
     assert_int_equal(yurpc_snapshot_count(snapshot), 0);
     assert_true(yurpc_snapshot_is_stale(snapshot));
     assert_ptr_equal(snapshot, yr_snapshot_cell_current(cell));
-    yr_snapshot_cell_release(cell);
+    yr_snapshot_cell_release();
     yr_snapshot_cell_free(cell);
 }
 
@@ -267,9 +267,9 @@ static void an_acquired_snapshot_outlives_its_successor(void **state)
     yr_snapshot_cell_take(cell, empty);
     const yurpc_snapshot *inner = yr_snapshot_cell_acquire(cell);
     assert_int_equal(yurpc_snapshot_count(inner), 0);
-    yr_snapshot_cell_release(cell);
+    yr_snapshot_cell_release();
     assert_ptr_equal(yurpc_snapshot_at(outer, 0), one);
-    yr_snapshot_cell_release(cell);
+    yr_snapshot_cell_release();
 
     yr_snapshot_cell_free(cell);
     yr_instance_unref(one);
@@ -291,7 +291,7 @@ static void a_forked_child_can_read(void **state)
     if (child == 0) {
         const yurpc_snapshot *seen = yr_snapshot_cell_acquire(cell);
         bool is_right = seen == held && yurpc_snapshot_at(seen, 0) == one;
-        yr_snapshot_cell_release(cell);
+        yr_snapshot_cell_release();
         _exit(is_right ? 0 : 1);
     }
     int status = -1;
@@ -299,7 +299,7 @@ static void a_forked_child_can_read(void **state)
     assert_int_equal(waitpid(child, &status, 0), child);
     assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
 
-    yr_snapshot_cell_release(cell);
+    yr_snapshot_cell_release();
     yr_snapshot_cell_free(cell);
     yr_instance_unref(one);
 }
@@ -330,7 +330,7 @@ static void *read_until_over(void *context)
     while (!atomic_load(&reading->is_over)) {
         const yurpc_snapshot *snapshot = yr_snapshot_cell_acquire(reading->cell);
         atomic_fetch_add(&reading->faults, count_faults(snapshot));
-        yr_snapshot_cell_release(reading->cell);
+        yr_snapshot_cell_release();
         atomic_fetch_add(&reading->reads, 1);
     }
     return NULL;

@@ -399,7 +399,8 @@ static void entry_free(yr_entry *entry)
     yr_absences_deinit(&entry->absences);
     yr_batch_deinit(&entry->batch);
     yr_mentions_deinit(&entry->mentions);
-    yr_snapshot_cell_free(entry->cell);
+    yr_finder_remove(&entry->directory->finder, entry->found);
+    yr_snapshot_cell_retire(entry->cell);
     yr_free(entry->service);
     yr_free(entry);
 }
@@ -455,6 +456,10 @@ static yurpc_status entry_new(yr_directory *directory, const char *service,
     if (status != YURPC_OK) {
         goto fail;
     }
+    status = yr_finder_add(&directory->finder, entry->service, entry->cell, &entry->found);
+    if (status != YURPC_OK) {
+        goto fail;
+    }
     schedule_reconcile(entry);
     *ret_entry = entry;
     return YURPC_OK;
@@ -469,6 +474,7 @@ void yr_directory_init(yr_directory *directory, yr_core *core)
     yr_prober_init(&directory->prober, core->io);
     atomic_store(&core->counters.stale_since_ms, INT64_MAX);
     yr_map_init(&directory->entries, core->map_seed);
+    yr_finder_init(&directory->finder, core->map_seed);
 }
 
 yurpc_status yr_directory_open(yr_directory *directory, const char *service,
@@ -519,6 +525,7 @@ void yr_directory_deinit(yr_directory *directory)
     yurpc_error_free(error);
     yr_prober_deinit(&directory->prober);
     yr_map_deinit(&directory->entries);
+    yr_finder_deinit(&directory->finder);
 }
 
 /* ---- Waiting for the first list ---- */

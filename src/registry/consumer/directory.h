@@ -15,6 +15,7 @@
 #include "registry/batch.h"
 #include "registry/consumer/absence.h"
 #include "registry/consumer/fallback.h"
+#include "registry/consumer/finder.h"
 #include "registry/consumer/mention.h"
 #include "registry/core.h"
 
@@ -23,6 +24,7 @@ enum { YR_TELL_BURST = 5, YR_TELL_INTERVAL_MS = 200 }; /* 10 within any second *
 typedef struct yr_directory {
     yr_core *core;
     yr_map entries;   /* by "name:version" */
+    yr_finder finder; /* the same, for readers on any thread */
     yr_prober prober; /* of all of them */
 } yr_directory;
 
@@ -35,6 +37,7 @@ typedef struct yr_entry {
     uint32_t refs; /* loop-only */
     yr_follow *follow;
     yr_snapshot_cell *cell;
+    yr_finder_item *found;
     yr_batch batch;
     yr_absences absences;
     yr_mentions mentions;

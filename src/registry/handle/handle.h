@@ -30,6 +30,7 @@ struct yurpc_registry {
 };
 
 struct yurpc_service {
+    const yr_snapshot_cell *cell; /* the entry's, at hand for readers */
     yurpc_registry *handle;
     yr_entry *entry;
     yr_list link;    /* the loop's: in the handle's services */

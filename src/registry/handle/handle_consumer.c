@@ -5,6 +5,8 @@
 #include "registry/consumer/subscription.h"
 #include "registry/handle/handle.h"
 #include "registry/instance.h"
+#include "registry/picker.h"
+#include "registry/snapshot_reading.h"
 
 /* ---- Discovering ---- */
 
@@ -58,6 +60,7 @@ static void on_discover(void *context)
         on_found(wanted, status, NULL);
         return;
     }
+    service->cell = service->entry->cell;
     if (wanted->is_background) {
         on_found(wanted, YURPC_OK, NULL);
         return;
@@ -122,15 +125,44 @@ void yurpc_service_close(yurpc_service *service)
     }
 }
 
+/* ---- Reading ---- */
+
 const yurpc_snapshot *yurpc_service_acquire(const yurpc_service *service)
 {
-    return yr_snapshot_cell_acquire(service->entry->cell);
+    return yr_snapshot_cell_acquire(service->cell);
 }
 
 void yurpc_service_release(const yurpc_service *service, const yurpc_snapshot *snapshot)
 {
-    (void)snapshot;
-    yr_snapshot_cell_release(service->entry->cell);
+    (void)service;
+    yurpc_snapshot_release(snapshot);
+}
+
+void yurpc_snapshot_release(const yurpc_snapshot *snapshot)
+{
+    if (snapshot != NULL) {
+        yr_snapshot_cell_release();
+    }
+}
+
+const yurpc_snapshot *yurpc_registry_acquire(const yurpc_registry *registry,
+                                             const char *service)
+{
+    yr_snapshot_enter();
+    const yr_snapshot_cell *cell = yr_finder_find(&registry->core->directory.finder, service);
+    if (cell == NULL) {
+        yr_snapshot_cell_release();
+        return NULL;
+    }
+    return yr_snapshot_cell_read(cell);
+}
+
+const yurpc_instance *yurpc_service_pick(const yurpc_service *service, yurpc_picker *picker,
+                                         const yurpc_snapshot **ret_snapshot)
+{
+    const yurpc_snapshot *snapshot = yr_snapshot_cell_acquire(service->cell);
+    *ret_snapshot = snapshot;
+    return yr_picker_pick(picker, snapshot);
 }
 
 /* ---- Watching ---- */
