@@ -173,7 +173,9 @@ static void timers_fire_in_the_order_of_time_then_of_starting(void **state)
     yr_task task;
     yr_task_init(&task, start_many, w);
     assert_true(yr_io_post(w->io, &task));
-    run_for(w, 60);
+    for (int i = 0; i < MANY && sequence < MANY; i++) {
+        run_for(w, 10);
+    }
     assert_int_equal(sequence, MANY);
     for (int i = 0; i < MANY; i++) {
         for (int j = i + 1; j < MANY; j++) {
