@@ -248,22 +248,7 @@ void yr_bare_decoder_init(yr_bare_decoder *decoder, yr_bare_kind kind, yr_bare_l
     decoder->carry_len = 0;
 }
 
-/* A whole WatchResponse. */
-static bool take_changes(yr_bare_decoder *decoder, reader message)
-{
-    field part;
-    bool is_fine = true;
-    while (is_fine && message.at < message.end) {
-        is_fine = read_field(&message, &part);
-        if (is_fine && part.tag == TAG_EVENTS) {
-            is_fine = apply(decoder->list, part.bytes);
-            decoder->events++;
-        }
-    }
-    return is_fine;
-}
-
-/* The next complete thing: a head, a field or a message. False: nothing is complete. */
+/* The next complete thing: a head or a field. False: nothing is complete. */
 static bool take_next(yr_bare_decoder *decoder, reader *in)
 {
     size_t len = (size_t)(in->end - in->at);
@@ -278,20 +263,16 @@ static bool take_next(yr_bare_decoder *decoder, reader *in)
         in->at += GRPC_HEAD_LEN;
         return true;
     }
-    if (decoder->kind == YR_BARE_WATCH) {
-        if (len < decoder->left) {
-            return false;
-        }
-        in->at += decoder->left;
-        decoder->has_failed = !take_changes(decoder, (reader){begin, in->at});
-        decoder->left = 0;
-        return true;
-    }
     if (!read_field(in, &part)) {
         return false;
     }
     decoder->left -= (size_t)(in->at - begin);
-    decoder->has_failed = part.tag == TAG_KVS && !append(decoder->list, part.bytes);
+    if (decoder->kind == YR_BARE_WATCH && part.tag == TAG_EVENTS) {
+        decoder->has_failed = !apply(decoder->list, part.bytes);
+        decoder->events++;
+    } else if (decoder->kind == YR_BARE_RANGE && part.tag == TAG_KVS) {
+        decoder->has_failed = !append(decoder->list, part.bytes);
+    }
     return true;
 }
 

@@ -14,7 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { YR_NODE_SIZE = 24, YR_CARRY_SIZE = 64 * 1024 };
+enum { YR_NODE_SIZE = 24, YR_CARRY_SIZE = 16 * 1024 };
 
 /* What is kept of an instance. */
 typedef struct yr_bare_instance {
@@ -34,11 +34,11 @@ typedef struct yr_bare_list {
 } yr_bare_list;
 
 typedef enum yr_bare_kind {
-    YR_BARE_RANGE = 0, /* RangeResponse: field by field */
-    YR_BARE_WATCH = 1, /* WatchResponse: message by message */
+    YR_BARE_RANGE = 0, /* RangeResponse */
+    YR_BARE_WATCH = 1, /* WatchResponse */
 } yr_bare_kind;
 
-/* What is being read: gRPC messages, of which only the part that is not complete is kept. */
+/* What is being read: gRPC messages, of which only a field that is not complete is kept. */
 typedef struct yr_bare_decoder {
     yr_bare_list *list;
     yr_bare_kind kind;

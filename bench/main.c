@@ -13,9 +13,10 @@
 #include <string.h>
 
 static const yr_works *const all_works[] = {
-    &yr_works_echo,     &yr_works_discover, &yr_works_canned, &yr_works_range,
-    &yr_works_apply,    &yr_works_pick,     &yr_works_change, &yr_works_change_local,
-    &yr_works_register, &yr_works_beat,     &yr_works_memory,
+    &yr_works_echo,    &yr_works_discover, &yr_works_canned, &yr_works_range,
+    &yr_works_apply,   &yr_works_pick,     &yr_works_change, &yr_works_change_local,
+    &yr_works_burst,   &yr_works_register, &yr_works_beat,   &yr_works_memory,
+    &yr_works_process,
 };
 
 enum { LIST_COUNT = sizeof(all_works) / sizeof(all_works[0]) };

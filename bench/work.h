@@ -65,8 +65,10 @@ extern const yr_works yr_works_apply;
 extern const yr_works yr_works_pick;
 extern const yr_works yr_works_change;
 extern const yr_works yr_works_change_local;
+extern const yr_works yr_works_burst;
 extern const yr_works yr_works_register;
 extern const yr_works yr_works_beat;
 extern const yr_works yr_works_memory;
+extern const yr_works yr_works_process;
 
 #endif /* YR_WORK_H */
