@@ -122,10 +122,12 @@ bool yr_utf8_is_plain(yurpc_bytes text)
     while (text.len - at >= 8 && is_plain8(data + at)) {
         at += 8;
     }
+    bool is_ascii = true;
     for (size_t i = at; i < text.len; i++) {
         if (data[i] < 0x20 || data[i] == 0x7f) {
             return false;
         }
+        is_ascii = is_ascii && data[i] < 0x80;
     }
-    return at == text.len || yr_utf8_is_valid(yr_bytes(data + at, text.len - at));
+    return is_ascii || yr_utf8_is_valid(yr_bytes(data + at, text.len - at));
 }

@@ -10,10 +10,15 @@ enum { VARINT_LEN_MAX = 10, SHORT_LEN_MAX = 5, FIXED64_LEN = 8, FIXED32_LEN = 4 
  * A varint of at most @p len_max bytes. Bits that 64 do not hold are lost, as in protobuf-c.
  * @p ret_size: how many bytes it has, or needs at least.
  */
-static yr_wire_verdict read_varint(yurpc_bytes in, size_t len_max, uint64_t *ret_number,
-                                   size_t *ret_size)
+static inline yr_wire_verdict read_varint(yurpc_bytes in, size_t len_max, uint64_t *ret_number,
+                                          size_t *ret_size)
 {
     const uint8_t *at = in.data;
+    if (in.len > 0 && at[0] < 0x80) { /* as most are */
+        *ret_number = at[0];
+        *ret_size = 1;
+        return YR_WIRE_WHOLE;
+    }
     uint64_t number = 0;
     size_t len = in.len < len_max ? in.len : len_max;
     for (size_t i = 0; i < len; i++) {
@@ -29,7 +34,7 @@ static yr_wire_verdict read_varint(yurpc_bytes in, size_t len_max, uint64_t *ret
 }
 
 /* What follows the tag of a field of BYTES. */
-static yr_wire_verdict read_bytes(yurpc_bytes in, yr_wire_field *field)
+static inline yr_wire_verdict read_bytes(yurpc_bytes in, yr_wire_field *field)
 {
     uint64_t len = 0;
     size_t size = 0;
@@ -55,7 +60,7 @@ static yr_wire_verdict read_fixed(yurpc_bytes in, size_t len, yr_wire_field *fie
     return in.len < len ? YR_WIRE_CUT : YR_WIRE_WHOLE;
 }
 
-yr_wire_verdict yr_wire_read(yurpc_bytes in, yr_wire_field *ret_field)
+static inline yr_wire_verdict read_field(yurpc_bytes in, yr_wire_field *ret_field)
 {
     const uint8_t *at = in.data;
     uint64_t tag = 0;
@@ -86,58 +91,147 @@ yr_wire_verdict yr_wire_read(yurpc_bytes in, yr_wire_field *ret_field)
     return YR_WIRE_BAD; /* groups, and what never was */
 }
 
+yr_wire_verdict yr_wire_read(yurpc_bytes in, yr_wire_field *ret_field)
+{
+    return read_field(in, ret_field);
+}
+
 /* ---- Messages ---- */
 
 /* The next field of @p rest, a whole message, which goes behind it. */
-static bool take_field(yurpc_bytes *rest, yr_wire_field *ret_field)
+static inline bool take_field(yurpc_bytes *rest, yr_wire_field *ret_field)
 {
-    if (yr_wire_read(*rest, ret_field) != YR_WIRE_WHOLE) {
+    if (read_field(*rest, ret_field) != YR_WIRE_WHOLE) {
         return false;
     }
     *rest = yr_bytes_after(*rest, ret_field->size);
     return true;
 }
 
-bool yr_wire_read_kv(yurpc_bytes in, yurpc_etcd_kv *ret_kv)
+enum { KEY = 1, CREATE_REVISION, MOD_REVISION, VERSION, VALUE, LEASE }; /* of a KeyValue */
+
+/* False: no such field has that type. */
+static bool set_in_kv(yurpc_etcd_kv *kv, const yr_wire_field *field)
 {
-    enum { KEY = 1, CREATE_REVISION, MOD_REVISION, VERSION, VALUE, LEASE };
-    yurpc_etcd_kv kv = {.lease = 0};
-    while (in.len > 0) {
-        yr_wire_field field;
-        if (!take_field(&in, &field)) {
-            return false;
+    bool is_bytes = field->type == YR_WIRE_BYTES;
+    bool is_number = field->type == YR_WIRE_VARINT;
+    switch (field->id) {
+    case KEY:
+        kv->key = field->bytes;
+        return is_bytes;
+    case CREATE_REVISION:
+        kv->create_revision = (int64_t)field->number;
+        return is_number;
+    case MOD_REVISION:
+        kv->mod_revision = (int64_t)field->number;
+        return is_number;
+    case VERSION:
+        kv->version = (int64_t)field->number;
+        return is_number;
+    case VALUE:
+        kv->value = field->bytes;
+        return is_bytes;
+    case LEASE:
+        kv->lease = (int64_t)field->number;
+        return is_number;
+    default:
+        return true; /* of a later version */
+    }
+}
+
+/* A varint of one or two bytes, of which there are @p end - *@p at; false: another one. */
+static inline bool read_short(const uint8_t **at, const uint8_t *end, size_t *ret_number)
+{
+    const uint8_t *byte = *at;
+    if (end - byte >= 1 && byte[0] < 0x80) {
+        *ret_number = byte[0];
+        *at += 1;
+        return true;
+    }
+    if (end - byte >= 2 && byte[1] < 0x80) {
+        *ret_number = (size_t)(byte[0] & 0x7f) | (size_t)byte[1] << 7;
+        *at += 2;
+        return true;
+    }
+    return false;
+}
+
+static inline bool read_short_bytes(const uint8_t **at, const uint8_t *end,
+                                    yurpc_bytes *ret_bytes)
+{
+    size_t len = 0;
+    if (!read_short(at, end, &len) || len > (size_t)(end - *at)) {
+        return false;
+    }
+    *ret_bytes = yr_bytes(*at, len);
+    *at += len;
+    return true;
+}
+
+/* A number that ends before @p end. */
+static inline bool read_number(const uint8_t **at, const uint8_t *end, int64_t *ret_number)
+{
+    uint64_t number = 0;
+    const uint8_t *byte = *at;
+    for (unsigned shift = 0; byte < end && shift < 64; shift += 7) {
+        number |= (uint64_t)(*byte & 0x7f) << shift;
+        if (*byte++ < 0x80) {
+            *ret_number = (int64_t)number;
+            *at = byte;
+            return true;
         }
-        int64_t *number = NULL;
-        yurpc_bytes *bytes = NULL;
-        switch (field.id) {
-        case KEY:
-            bytes = &kv.key;
+    }
+    return false;
+}
+
+/* The fields that every etcd writes, of lengths that instances have: a hundred thousand make a
+ * list. False: it is to be read with more care. */
+static bool read_usual_kv(yurpc_bytes in, yurpc_etcd_kv *ret_kv)
+{
+    yurpc_etcd_kv kv = {.lease = 0};
+    const uint8_t *at = in.data;
+    const uint8_t *end = at + in.len;
+    bool is_usual = true;
+    while (is_usual && at < end) {
+        switch (*at++) { /* id and type */
+        case KEY << 3 | YR_WIRE_BYTES:
+            is_usual = read_short_bytes(&at, end, &kv.key);
             break;
-        case CREATE_REVISION:
-            number = &kv.create_revision;
+        case CREATE_REVISION << 3 | YR_WIRE_VARINT:
+            is_usual = read_number(&at, end, &kv.create_revision);
             break;
-        case MOD_REVISION:
-            number = &kv.mod_revision;
+        case MOD_REVISION << 3 | YR_WIRE_VARINT:
+            is_usual = read_number(&at, end, &kv.mod_revision);
             break;
-        case VERSION:
-            number = &kv.version;
+        case VERSION << 3 | YR_WIRE_VARINT:
+            is_usual = read_number(&at, end, &kv.version);
             break;
-        case VALUE:
-            bytes = &kv.value;
+        case VALUE << 3 | YR_WIRE_BYTES:
+            is_usual = read_short_bytes(&at, end, &kv.value);
             break;
-        case LEASE:
-            number = &kv.lease;
+        case LEASE << 3 | YR_WIRE_VARINT:
+            is_usual = read_number(&at, end, &kv.lease);
             break;
         default:
-            continue; /* of a later version */
+            is_usual = false;
         }
-        if (field.type != (bytes != NULL ? YR_WIRE_BYTES : YR_WIRE_VARINT)) {
+    }
+    *ret_kv = kv;
+    return is_usual;
+}
+
+bool yr_wire_read_kv(yurpc_bytes in, yurpc_etcd_kv *ret_kv)
+{
+    yurpc_etcd_kv kv = {.lease = 0};
+    if (in.len > 0 && read_usual_kv(in, &kv)) {
+        *ret_kv = kv;
+        return true;
+    }
+    kv = (yurpc_etcd_kv){.lease = 0};
+    while (in.len > 0) {
+        yr_wire_field field = {.id = 0};
+        if (!take_field(&in, &field) || !set_in_kv(&kv, &field)) {
             return false;
-        }
-        if (bytes != NULL) {
-            *bytes = field.bytes;
-        } else {
-            *number = (int64_t)field.number;
         }
     }
     *ret_kv = kv;
@@ -149,7 +243,7 @@ bool yr_wire_read_header(yurpc_bytes in, yr_header *ret_header)
     enum { CLUSTER_ID = 1, MEMBER_ID, REVISION, RAFT_TERM };
     yr_header header = {0};
     while (in.len > 0) {
-        yr_wire_field field;
+        yr_wire_field field = {.id = 0};
         if (!take_field(&in, &field)) {
             return false;
         }
@@ -181,7 +275,7 @@ bool yr_wire_read_header(yurpc_bytes in, yr_header *ret_header)
 bool yr_wire_read_event(yurpc_bytes in, yurpc_etcd_event *ret_event)
 {
     enum { TYPE = 1, KV, DELETE = 1 };
-    yr_wire_field field;
+    yr_wire_field field = {.id = 0};
     yurpc_etcd_event event = {.kind = YURPC_ETCD_EVENT_PUT};
     if (in.len == 0 || !take_field(&in, &field)) {
         return false;

@@ -27,6 +27,7 @@ void yr_batch_clear(yr_batch *batch)
         }
         yr_free(batch->items[i].departure);
     }
+    yr_slab_leave(&batch->slab);
     batch->count = 0;
     batch->is_list = false;
     batch->is_unsorted = false;

@@ -8,6 +8,7 @@
 #define YR_REGISTRY_BATCH_H
 
 #include "base/map.h"
+#include "registry/slab.h"
 #include "registry/snapshot.h"
 
 enum { YR_SERVICE_INSTANCES_MAX = 1000000 };
@@ -30,6 +31,7 @@ typedef struct yr_batch {
     size_t cap;
     bool is_list;
     bool is_unsorted; /* the items are not in the order of nodes, each node once */
+    yr_slab *slab;    /* for the records of a first list, of which all stay; see slab.h */
 } yr_batch;
 
 /* What settling found. */

@@ -24,6 +24,7 @@ typedef struct node_key {
     yurpc_bytes node;
     yurpc_bytes host; /* without brackets */
     uint32_t port;
+    bool is_same_host; /* as the value's */
 } node_key;
 
 /* ---- Reading keys ---- */
@@ -163,7 +164,7 @@ static void pack_all(text_packer *packer, const node_key *key, const yr_instance
 /* Whether the value says something else than the key: what it leaves out agrees. */
 static bool is_mismatch(const node_key *key, const yr_instance_view *view)
 {
-    return !yr_bytes_equal(view->host, key->host) || view->port != key->port ||
+    return !key->is_same_host || view->port != key->port ||
            (view->name.data != NULL && !yr_bytes_equal(view->name, key->name)) ||
            (view->version.data != NULL && !yr_bytes_equal(view->version, key->version));
 }
@@ -175,7 +176,7 @@ static yurpc_bytes address_of(const node_key *key, const yr_instance_view *view,
     static const yurpc_bytes the_node = {NULL, 0};
     bool is_ipv6 = memchr(view->host.data, ':', view->host.len) != NULL;
     if (!is_ipv6 && key->host.data == key->node.data && view->port == key->port &&
-        yr_bytes_equal(view->host, key->host)) {
+        key->is_same_host) {
         return the_node;
     }
     int len = snprintf(out, NODE_LEN_MAX + 1, is_ipv6 ? "[%.*s]:%u" : "%.*s:%u",
@@ -185,9 +186,21 @@ static yurpc_bytes address_of(const node_key *key, const yr_instance_view *view,
     return yr_bytes_equal(address, key->node) ? the_node : address;
 }
 
+/* A list's records lie together, except those that would not fit. */
+static yurpc_instance *record_new(yr_slab **slab, size_t size)
+{
+    uint16_t at = 0;
+    bool is_alone = slab == NULL || size > YR_SLAB_PIECE_MAX;
+    yurpc_instance *record = is_alone ? yr_calloc(1, size) : yr_slab_take(slab, size, &at);
+    if (record != NULL) {
+        record->slab_at = at;
+    }
+    return record;
+}
+
 /* @p view's host has no brackets, and its group is there. */
-static yurpc_instance *instance_new(const node_key *key, const yr_instance_view *view,
-                                    int64_t revision)
+static yurpc_instance *instance_new(yr_slab **slab, const node_key *key,
+                                    const yr_instance_view *view, int64_t revision)
 {
     char storage[NODE_LEN_MAX + 1];
     yurpc_bytes address = address_of(key, view, storage);
@@ -197,7 +210,7 @@ static yurpc_instance *instance_new(const node_key *key, const yr_instance_view 
 
     yurpc_instance *instance = NULL;
     size_t size = sizeof *instance + count * sizeof *instance->metadata_at + packer.len;
-    instance = yr_calloc(1, size);
+    instance = record_new(slab, size);
     if (instance == NULL) {
         return NULL;
     }
@@ -220,12 +233,13 @@ static yurpc_instance *instance_new(const node_key *key, const yr_instance_view 
 }
 
 /* The rest of decoding, once the value is a view. */
-static yurpc_status instance_of_view(const node_key *key, yr_instance_view *view,
+static yurpc_status instance_of_view(yr_slab **slab, node_key *key, yr_instance_view *view,
                                      int64_t revision, yurpc_instance **ret_instance,
                                      yurpc_error **ret_error)
 {
     view->host = without_brackets(view->host);
-    if (!yr_bytes_equal(view->host, key->host) && !is_host(view->host)) {
+    key->is_same_host = yr_bytes_equal(view->host, key->host);
+    if (!key->is_same_host && !is_host(view->host)) {
         return yr_error_set(ret_error, YURPC_INVALID, -1,
                             "serviceHost is empty, too long, or holds a character that no "
                             "host has");
@@ -233,7 +247,7 @@ static yurpc_status instance_of_view(const node_key *key, yr_instance_view *view
     if (view->group.data == NULL) {
         view->group = yr_bytes_of_text(YR_GROUP_DEFAULT);
     }
-    yurpc_instance *instance = instance_new(key, view, revision);
+    yurpc_instance *instance = instance_new(slab, key, view, revision);
     if (instance == NULL) {
         return yr_error_set_status(ret_error, YURPC_NO_MEMORY);
     }
@@ -245,13 +259,21 @@ yurpc_status yr_instance_decode(yurpc_bytes service, yurpc_bytes node, yurpc_byt
                                 int64_t revision, yurpc_instance **ret_instance,
                                 yurpc_error **ret_error)
 {
+    const yr_instance_source source = {service, node, value, revision};
+    return yr_instance_decode_in(NULL, &source, ret_instance, ret_error);
+}
+
+yurpc_status yr_instance_decode_in(yr_slab **slab, const yr_instance_source *source,
+                                   yurpc_instance **ret_instance, yurpc_error **ret_error)
+{
+    yurpc_bytes value = source->value;
     if (value.len > YR_INSTANCE_VALUE_MAX) {
         return yr_error_set(ret_error, YURPC_TOO_LARGE, -1,
                             "its value has %zu bytes, at most %d are read", value.len,
                             YR_INSTANCE_VALUE_MAX);
     }
     node_key key = {.port = 0};
-    yurpc_status status = read_identity(service, node, &key, ret_error);
+    yurpc_status status = read_identity(source->service, source->node, &key, ret_error);
     if (status != YURPC_OK) {
         return status;
     }
@@ -263,7 +285,7 @@ yurpc_status yr_instance_decode(yurpc_bytes service, yurpc_bytes node, yurpc_byt
             return status;
         }
     }
-    status = instance_of_view(&key, &view, revision, ret_instance, ret_error);
+    status = instance_of_view(slab, &key, &view, source->revision, ret_instance, ret_error);
     yr_json_free(root);
     return status;
 }
@@ -324,7 +346,9 @@ void yr_instance_unref(const yurpc_instance *instance)
     yurpc_instance *mine = shared(instance);
     uint32_t before = atomic_fetch_sub_explicit(&mine->refs, 1, memory_order_acq_rel);
     YR_ASSERT(before > 0);
-    if (before == 1) {
+    if (before == 1 && mine->slab_at != 0) {
+        yr_slab_give_back(mine, mine->slab_at);
+    } else if (before == 1) {
         yr_free(mine);
     }
 }

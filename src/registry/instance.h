@@ -10,6 +10,7 @@
 
 #include "base/buf.h"
 #include "registry/instance_record.h" /* yr_instance_node() */
+#include "registry/slab.h"
 
 #include <yurpc/bytes.h>
 #include <yurpc/error.h>
@@ -54,6 +55,19 @@ YURPC_NODISCARD yurpc_status yr_instance_decode(yurpc_bytes service, yurpc_bytes
                                                 yurpc_bytes value, int64_t revision,
                                                 yurpc_instance **ret_instance,
                                                 yurpc_error **ret_error);
+
+/* The same; the record lies in *@p slab (slab.h) where it can. */
+typedef struct yr_instance_source {
+    yurpc_bytes service;
+    yurpc_bytes node;
+    yurpc_bytes value;
+    int64_t revision;
+} yr_instance_source;
+
+YURPC_NODISCARD yurpc_status yr_instance_decode_in(yr_slab **slab,
+                                                   const yr_instance_source *source,
+                                                   yurpc_instance **ret_instance,
+                                                   yurpc_error **ret_error);
 
 /* Whether the value named another address, name or version than the key. The address is then
  * the value's, name and version are the key's. */

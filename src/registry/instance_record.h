@@ -14,7 +14,7 @@
 #include <stdint.h>
 
 /*
- * One allocation: this, the places of the metadata, then all texts, each with its NUL. A
+ * One piece of memory: this, the places of the metadata, then all texts, each with its NUL. A
  * hundred thousand of these are kept, so places are 16 bits where the texts' limits allow it.
  * From `size` on it is a function of what the instance says, so that it can be compared as
  * bytes: there is no padding that is not zero.
@@ -23,7 +23,8 @@ struct yurpc_instance {
     int64_t revision;
     _Atomic uint32_t refs;
     bool is_mismatch;
-    uint32_t size; /* of the whole record */
+    uint16_t slab_at; /* its place in its slab; 0: it is an allocation of its own */
+    uint32_t size;    /* of the whole record */
     uint16_t metadata_count;
     uint16_t port;
     uint16_t weight;

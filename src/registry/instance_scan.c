@@ -21,18 +21,29 @@ static inline bool take_literal(scanner *scan, const char *literal, size_t len)
     return true;
 }
 
-/* Whether eight bytes are ASCII that a string holds as it is: no quote, backslash or control
- * character. */
-static bool is_ordinary8(const char *text)
+/*
+ * How many of the eight bytes from @p text on, until one that is not, are ASCII that a string
+ * holds as it is: no quote, backslash or control character. (Where the first byte is not the
+ * lowest of a word: all or none of them.)
+ */
+static inline size_t count_ordinary8(const char *text)
 {
     const uint64_t ones = UINT64_C(0x0101010101010101);
     uint64_t word;
     memcpy(&word, text, sizeof word);
-    uint64_t below_space = word - ones * 0x20; /* borrows only where there is one anyway */
+    uint64_t below_space = word - ones * 0x20; /* borrows only behind one that is below */
     uint64_t quote = word ^ ones * '"';
     uint64_t backslash = word ^ ones * '\\';
     uint64_t is_either = ((quote - ones) & ~quote) | ((backslash - ones) & ~backslash);
-    return ((word | below_space | is_either) & ones * 0x80) == 0;
+    uint64_t others = (word | below_space | is_either) & ones * 0x80;
+    if (others == 0) {
+        return sizeof word;
+    }
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+    return (size_t)__builtin_ctzll(others) / 8;
+#else
+    return 0;
+#endif
 }
 
 /* The rest of a string whose opening quote is behind, with its closing quote. Escapes, bytes
@@ -42,8 +53,10 @@ static bool take_text(scanner *scan, yurpc_bytes *ret_text)
     const char *from = scan->at;
     const char *at = from;
     bool is_ascii = true;
-    while (scan->end - at >= 8 && is_ordinary8(at)) {
-        at += 8;
+    size_t count = 8;
+    while (count == 8 && scan->end - at >= 8) {
+        count = count_ordinary8(at);
+        at += count;
     }
     for (; at < scan->end && *at != '"'; at++) {
         unsigned char c = (unsigned char)*at;

@@ -289,8 +289,8 @@ static yurpc_status take_instance(const char *service, yurpc_bytes node, yurpc_b
                                   yr_batch *batch)
 {
     yurpc_instance *instance = NULL;
-    yurpc_status status =
-        yr_instance_decode(yr_bytes_of_text(service), node, value, 0, &instance, NULL);
+    const yr_instance_source source = {yr_bytes_of_text(service), node, value, 0};
+    yurpc_status status = yr_instance_decode_in(&batch->slab, &source, &instance, NULL);
     if (status == YURPC_OK) {
         return yr_batch_take_put(batch, instance);
     }

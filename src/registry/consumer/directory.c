@@ -216,8 +216,10 @@ static yurpc_status take_put(yr_entry *entry, const yr_fact *fact)
     yr_core *core = entry->core;
     yurpc_instance *instance = NULL;
     yurpc_error *error = NULL;
-    yurpc_status status = yr_instance_decode(fact->service, fact->node, fact->value,
-                                             fact->revision, &instance, &error);
+    const yr_instance_source source = {fact->service, fact->node, fact->value, fact->revision};
+    /* Of a first list all stay, of a later one what has changed. */
+    yr_slab **slab = entry->has_list ? NULL : &entry->batch.slab;
+    yurpc_status status = yr_instance_decode_in(slab, &source, &instance, &error);
     if (status == YURPC_NO_MEMORY) {
         yurpc_error_free(error);
         return status;
