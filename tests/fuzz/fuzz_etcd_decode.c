@@ -6,6 +6,7 @@
  * same when it is decoded again; and what the scanner of a watch's messages says of them.
  */
 #include "base/mem.h"
+#include "base/secret.h"
 #include "etcd/decode.h"
 #include "etcd/status_table.h"
 #include "etcd/watch_scan.h"
@@ -162,7 +163,7 @@ static yurpc_status decode(unsigned kind, yurpc_bytes message, digest *d)
             require(*at > 0x20 && *at < 0x7f); /* it becomes a header */
             add(d, (uint8_t)*at);
         }
-        yr_free(token);
+        yr_secret_free(token);
         return status;
     }
     yr_reply *reply = NULL;
