@@ -8,7 +8,7 @@
 #include <string.h>
 
 enum {
-    CHUNK_MIN = 4 * 1024,
+    CHUNK_MIN = 960, /* with its head, what malloc has at hand; most messages are small */
     CHUNK_MAX = 1024 * 1024, /* chunks double up to this; a larger piece gets its own */
     ALIGNMENT = _Alignof(max_align_t),
 };
@@ -62,10 +62,11 @@ static yr_arena_chunk *add_chunk(yr_arena *arena, size_t size)
         return fail(arena, YURPC_TOO_LARGE);
     }
     size_t cap = next_cap(arena, size, room);
-    yr_arena_chunk *chunk = yr_calloc(1, sizeof *chunk + cap);
+    yr_arena_chunk *chunk = yr_realloc(NULL, sizeof *chunk + cap);
     if (chunk == NULL) {
         return fail(arena, YURPC_NO_MEMORY);
     }
+    chunk->used = 0;
     chunk->cap = cap;
     chunk->next = arena->chunks;
     arena->chunks = chunk;
@@ -88,7 +89,7 @@ void *yr_arena_alloc(yr_arena *arena, size_t size)
     }
     void *piece = chunk->data + chunk->used;
     chunk->used += size;
-    return piece;
+    return memset(piece, 0, size);
 }
 
 void *yr_arena_alloc_array(yr_arena *arena, size_t count, size_t size)

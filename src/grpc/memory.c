@@ -3,6 +3,7 @@
 #include "base/mem.h"
 
 #include <stdbool.h>
+#include <string.h>
 
 /* What is as large as the payload of a frame is made to hold frames. (So would be the table of
  * more than a thousand streams, which does no harm.) */
@@ -26,7 +27,7 @@ static void *allocate(size_t size, void *user_data)
         return NULL;
     }
     size += sizeof(block_head);
-    block_head *head = is_private ? yr_private_realloc(NULL, size) : yr_calloc(1, size);
+    block_head *head = is_private ? yr_private_realloc(NULL, size) : yr_realloc(NULL, size);
     if (head == NULL) {
         return NULL;
     }
@@ -49,7 +50,13 @@ static void release(void *ptr, void *user_data)
 
 static void *allocate_zeroed(size_t count, size_t size, void *user_data)
 {
-    return size != 0 && count > SIZE_MAX / size ? NULL : allocate(count * size, user_data);
+    if (size != 0 && count > SIZE_MAX / size) {
+        return NULL;
+    }
+    void *memory = allocate(count * size, user_data);
+    /* Pages of our own come cleared. */
+    return memory == NULL || head_of(memory)->is_private ? memory
+                                                         : memset(memory, 0, count * size);
 }
 
 static void *resize(void *ptr, size_t size, void *user_data)

@@ -3,6 +3,7 @@
 #include "base/assert.h"
 #include "base/error.h"
 #include "base/mem.h"
+#include "base/process.h"
 #include "net/thread.h"
 #include "net/uv/clock.h"
 #include "net/uv/uv_io.h"
@@ -10,7 +11,6 @@
 #include <errno.h>
 #include <pthread.h>
 #include <string.h>
-#include <unistd.h>
 
 struct yr_loop {
     yr_io *io;
@@ -40,7 +40,7 @@ bool yr_loop_is_current(const yr_loop *loop)
 
 bool yr_loop_is_forked(const yr_loop *loop)
 {
-    return loop->pid != getpid();
+    return loop->pid != yr_process_id();
 }
 
 yr_io *yr_loop_io(yr_loop *loop)
@@ -93,7 +93,7 @@ yurpc_status yr_loop_new(bool has_thread, yr_loop **ret_loop, yurpc_error **ret_
         yr_free(loop);
         return status;
     }
-    loop->pid = getpid();
+    loop->pid = yr_process_id();
     loop->has_thread = has_thread;
     yr_task_init(&loop->stop, on_stop, loop);
     int error = has_thread ? yr_thread_start(run_thread, loop, "yurpc", &loop->thread) : 0;

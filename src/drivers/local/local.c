@@ -3,6 +3,7 @@
 #include "base/assert.h"
 #include "base/error.h"
 #include "base/mem.h"
+#include "base/process.h"
 #include "drivers/local/lock.h"
 #include "drivers/local/operation.h"
 #include "drivers/local/path.h"
@@ -13,7 +14,7 @@ enum { REOPEN_BASE_MS = 250, REOPEN_CAP_MS = 5000 };
 
 bool yr_local_is_forked(const yr_driver *driver)
 {
-    return getpid() != driver->pid;
+    return yr_process_id() != driver->pid;
 }
 
 /* ---- The state of the file ---- */
@@ -137,7 +138,7 @@ static yurpc_status open_driver(yr_io *io, const yr_driver_config *config,
     }
     driver->io = io;
     driver->log = config->log;
-    driver->pid = getpid();
+    driver->pid = yr_process_id();
     driver->file = file;
     driver->ttl_ms = config->ttl_ms;
     driver->events = *events;
