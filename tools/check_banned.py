@@ -4,7 +4,7 @@ import pathlib, re, sys
 
 HOME = {
     r"malloc|calloc|realloc|free|strdup|strndup|asprintf": {"base/mem.c"},
-    r"mmap|mremap|munmap|madvise":                         {"base/mem.c"},
+    r"mmap|mremap|munmap|madvise":                         {"base/mem.c", "base/process.c"},
     r"time|gettimeofday|clock_gettime|usleep|sleep":       {"net/uv/clock.c"},
     r"rand|random|getrandom":                              {"net/uv/clock.c"},
     r"sprintf|strcpy|strcat|strtok|atoi|atol|gets|alloca": set(),
