@@ -3,10 +3,10 @@ PREFIX ?= /usr/local
 SEEDS ?= 10000
 FIRST ?=
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test sim faults mutants lint fuzz coverage valgrind bench install format clean
+.PHONY: help setup build demo test sim faults mutants lint fuzz coverage valgrind bench instructions install format clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## install the Debian packages that building and testing need
 	@scripts/setup build test
@@ -78,6 +78,11 @@ bench: build ## measure, beside yardsticks taken in the same run; ONLY=name: jus
 	@tools/fetch_etcd.sh
 	@cmake --build --preset release --target yurpc_bench yurpc_bench_go
 	@build/release/bin/yurpc_bench $(ONLY)
+
+instructions: build ## count what the hot paths take; UPDATE=--update: write it down anew
+	@scripts/setup test
+	@cmake --build --preset release --target yurpc_instructions
+	@tools/instructions.py build/release/bin/yurpc_instructions bench/instructions.txt $(UPDATE)
 
 install: build ## install under PREFIX (/usr/local)
 	@cmake --install build/release --prefix $(PREFIX)
