@@ -3,10 +3,13 @@
 #include "yr_test.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 #define SERVICE "com.acme.UserService:1.0"
 
-enum { PROVIDERS = 30, ROUNDS = 20, SETTLE_MS = 10000 };
+enum { PROVIDERS = 30, SETTLE_MS = 10000 };
+
+static size_t rounds = 20;
 
 typedef struct stage {
     yr_fleet *fleet;
@@ -73,8 +76,9 @@ typedef void meddle(const stage *scene);
 static void interrupt(int64_t ttl_ms, size_t members, meddle *begin, meddle *end)
 {
     stage scene = set(ttl_ms, members);
-    for (int64_t round = 0; round < ROUNDS; round++) {
-        yr_sim_run_for(scene.fleet->sim, 2 * ttl_ms + round * ttl_ms / 3 / ROUNDS);
+    for (size_t round = 0; round < rounds; round++) {
+        int64_t phase_ms = (int64_t)round * ttl_ms / 3 / (int64_t)rounds;
+        yr_sim_run_for(scene.fleet->sim, 2 * ttl_ms + phase_ms);
         begin(&scene);
         yr_sim_run_for(scene.fleet->sim, ttl_ms / 3);
         end(&scene);
@@ -84,8 +88,8 @@ static void interrupt(int64_t ttl_ms, size_t members, meddle *begin, meddle *end
     for (size_t i = 0; i < PROVIDERS; i++) {
         losses += scene.wanted[i]->losses;
     }
-    printf("T = %2lld s, %zu members, %s: %zu leases lost of %d\n", (long long)ttl_ms / 1000,
-           members, begin == cut ? "silence" : "refused", losses, PROVIDERS * ROUNDS);
+    printf("T = %2lld s, %zu members, %s: %zu leases lost of %zu\n", (long long)ttl_ms / 1000,
+           members, begin == cut ? "silence" : "refused", losses, PROVIDERS * rounds);
     assert_int_equal(losses, 0);
     assert_int_equal(scene.view->downs + scene.view->changes, 0);
     yr_fleet_free(scene.fleet);
@@ -111,8 +115,12 @@ static void silence_for_a_third_of_the_ttl_costs_nothing(void **state)
     }
 }
 
-int main(void)
+/* test_sim_interruptions [ROUNDS]: how often each is met, each time at another phase. */
+int main(int argc, char **argv)
 {
+    if (argc > 1) {
+        rounds = strtoull(argv[1], NULL, 10);
+    }
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(connections_refused_for_a_third_of_the_ttl_cost_nothing),
         cmocka_unit_test(silence_for_a_third_of_the_ttl_costs_nothing),

@@ -12,7 +12,6 @@
 static const char flapping_key[] = "/rpc/" SERVICE "/10.0.0.1:9";
 
 enum {
-    SEEDS = 10,
     CLIENTS = 200,
     PROVIDERS = 50,
     SETTLE_MS = 10000,
@@ -20,6 +19,8 @@ enum {
     HALF_SECOND_MS = 500,
     REFUSED_MS = 600 * 1000,
 };
+
+static uint64_t seeds = 10;
 
 /* Whether the request is the first of its method on its connection since @p since_ms. */
 static bool is_first(const yr_fleet *fleet, size_t index, int64_t since_ms)
@@ -100,7 +101,7 @@ static void after_an_outage_of_ten_seconds_no_half_of_the_clients_comes_back_tog
 {
     (void)state;
     size_t worst = 0;
-    for (uint64_t seed = 1; seed <= SEEDS; seed++) {
+    for (uint64_t seed = 1; seed <= seeds; seed++) {
         for (size_t members = 1; members <= 3; members += 2) {
             yr_fleet *fleet = clients(seed, members, 0);
             yr_fake_etcd_stop(fleet->etcd);
@@ -122,7 +123,7 @@ static void nor_do_owners_of_leases_of_ten_seconds_after_half_of_that(void **sta
     (void)state;
     enum { TTL_MS = 10000 };
     size_t worst = 0;
-    for (uint64_t seed = 1; seed <= SEEDS; seed++) {
+    for (uint64_t seed = 1; seed <= seeds; seed++) {
         yr_fleet *fleet = clients(seed, 1, TTL_MS);
         yr_fake_etcd_stop(fleet->etcd);
         yr_sim_run_for(fleet->sim, TTL_MS / 2);
@@ -142,7 +143,7 @@ static void a_server_that_lets_its_clients_wait_does_not_get_them_all_at_once(vo
 {
     (void)state;
     size_t worst = 0;
-    for (uint64_t seed = 1; seed <= SEEDS; seed++) {
+    for (uint64_t seed = 1; seed <= seeds; seed++) {
         yr_fleet *fleet = clients(seed, 1, 0);
         yr_fake_etcd_stop(fleet->etcd);
         yr_sim_run_for(fleet->sim, 10000);
@@ -168,7 +169,7 @@ static void when_the_only_endpoint_restarts_no_half_of_its_clients_comes_back_to
 {
     (void)state;
     size_t worst = 0;
-    for (uint64_t seed = 1; seed <= SEEDS; seed++) {
+    for (uint64_t seed = 1; seed <= seeds; seed++) {
         yr_fleet *fleet = clients(seed, 1, 0);
         int64_t since = yr_sim_now_ms(fleet->sim);
         yr_fake_etcd_drop_connections(fleet->etcd);
@@ -271,7 +272,7 @@ static void providers_whose_leases_were_all_revoked_come_back_one_after_the_othe
 {
     (void)state;
     size_t worst = 0;
-    for (uint64_t seed = 1; seed <= SEEDS; seed++) {
+    for (uint64_t seed = 1; seed <= seeds; seed++) {
         stage scene = providers(seed);
         int64_t since = yr_sim_now_ms(scene.fleet->sim);
         assert_int_equal(yr_fake_etcd_revoke_all(scene.fleet->etcd), PROVIDERS);
@@ -285,7 +286,7 @@ static void providers_of_a_wiped_registry_come_back_one_after_the_other(void **s
 {
     (void)state;
     size_t worst = 0;
-    for (uint64_t seed = 1; seed <= SEEDS; seed++) {
+    for (uint64_t seed = 1; seed <= seeds; seed++) {
         stage scene = providers(seed);
         int64_t since = yr_sim_now_ms(scene.fleet->sim);
         assert_ok(yr_fake_etcd_restart(scene.fleet->etcd, true));
@@ -298,7 +299,7 @@ static void providers_of_a_wiped_registry_come_back_one_after_the_other(void **s
 static void an_interruption_that_is_jittered_costs_no_lease_and_no_event(void **state)
 {
     (void)state;
-    for (uint64_t seed = 1; seed <= SEEDS; seed++) {
+    for (uint64_t seed = 1; seed <= seeds; seed++) {
         stage scene = providers(seed);
         int64_t since = yr_sim_now_ms(scene.fleet->sim);
         for (int i = 0; i < 3; i++) {
@@ -379,8 +380,12 @@ static void what_changes_its_value_is_told_at_once_however_often(void **state)
     end_flapping(it);
 }
 
-int main(void)
+/* test_sim_pacing [SEEDS]: how many fleets meet each of it. */
+int main(int argc, char **argv)
 {
+    if (argc > 1) {
+        seeds = strtoull(argv[1], NULL, 10);
+    }
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(
             after_an_outage_of_ten_seconds_no_half_of_the_clients_comes_back_together),
