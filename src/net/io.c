@@ -119,6 +119,11 @@ bool yr_io_unpost(yr_io *io, yr_task *task)
     return yr_post_remove(&io->posts, task);
 }
 
+bool yr_io_has_posted(yr_io *io)
+{
+    return !yr_post_is_empty(&io->posts);
+}
+
 void yr_io_run_posted(yr_io *io)
 {
     yr_list batch;

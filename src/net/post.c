@@ -64,6 +64,14 @@ yr_task *yr_post_take_first(yr_post *post)
     return task;
 }
 
+bool yr_post_is_empty(yr_post *post)
+{
+    lock(post);
+    bool is_empty = yr_list_is_empty(&post->tasks);
+    unlock(post);
+    return is_empty;
+}
+
 void yr_post_take_all(yr_post *post, yr_list *ret_tasks)
 {
     yr_list_init(ret_tasks);

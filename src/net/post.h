@@ -26,6 +26,8 @@ bool yr_post_remove(yr_post *post, yr_task *task);
  */
 yr_task *yr_post_take_first(yr_post *post);
 
+bool yr_post_is_empty(yr_post *post);
+
 /* Take all, in order, into @p ret_tasks (a list head, which is initialised here). */
 void yr_post_take_all(yr_post *post, yr_list *ret_tasks);
 

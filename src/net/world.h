@@ -64,6 +64,9 @@ void yr_io_deinit(yr_io *io);
 /* Run the tasks posted before this call; those they post run in the next turn. */
 void yr_io_run_posted(yr_io *io);
 
+/* Whether a task waits to be run. */
+bool yr_io_has_posted(yr_io *io);
+
 /* Run the timers due at yr_io_now_ms(); those they start run in a later turn. */
 void yr_io_run_timers(yr_io *io);
 

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -397,6 +398,66 @@ static void writes_of_one_turn_leave_together(void **state)
 
 /* ---- Closing ---- */
 
+typedef struct errand {
+    yr_task task;
+    net_end *from;
+} errand;
+
+static void write_more(void *context)
+{
+    net_end_write(((errand *)context)->from, " and more");
+}
+
+/* As a host does: steps without waiting, and poll(2) between them. */
+static void step_until_received(world *w, const net_end *one, size_t len)
+{
+    while (one->received < len) {
+        struct pollfd fd = {.fd = yr_uv_io_fd(w->io), .events = POLLIN};
+        assert_true(poll(&fd, 1, yr_uv_io_timeout_ms(w->io)) >= 0 || errno == EINTR);
+        yr_uv_io_run(w->io, false);
+        assert_false(w->is_over_time);
+    }
+}
+
+static void an_answer_of_a_hosts_step_leaves_with_what_follows_or_in_the_next_step(void **state)
+{
+    world *w = *state;
+    connect_pair(w);
+    w->server.is_echoing = true;
+    net_end_write(&w->client, "ping");
+    step_until_received(w, &w->server, 4);
+    assert_int_equal(yr_uv_io_timeout_ms(w->io), 0); /* the echo wants to leave */
+    assert_int_equal(w->client.received, 0);
+    errand more = {.from = &w->server};
+    yr_task_init(&more.task, write_more, &more);
+    assert_true(yr_io_post(w->io, &more.task));
+    step_until_received(w, &w->client, 13);
+    assert_int_equal(w->client.calls, 1);
+    net_end_write(&w->client, "ping");
+    step_until_received(w, &w->client, 17); /* also when nothing follows */
+}
+
+static void do_nothing(void *context)
+{
+    (void)context;
+}
+
+static void tasks_that_write_nothing_do_not_hold_back_an_answer(void **state)
+{
+    world *w = *state;
+    connect_pair(w);
+    w->server.is_echoing = true;
+    net_end_write(&w->client, "ping");
+    step_until_received(w, &w->server, 4);
+    yr_task task;
+    yr_task_init(&task, do_nothing, NULL);
+    for (int i = 0; i < 1000 && w->client.received == 0; i++) {
+        assert_true(yr_io_post(w->io, &task));
+        yr_uv_io_run(w->io, false);
+    }
+    assert_int_equal(w->client.received, 4);
+}
+
 static void a_stream_may_be_closed_inside_each_callback(void **state)
 {
     world *w = *state;
@@ -519,6 +580,8 @@ int main(void)
         TEST(ten_megabytes_arrive_in_one_write),
         TEST(more_than_the_limit_is_refused_whole),
         TEST(writes_of_one_turn_leave_together),
+        TEST(an_answer_of_a_hosts_step_leaves_with_what_follows_or_in_the_next_step),
+        TEST(tasks_that_write_nothing_do_not_hold_back_an_answer),
         TEST(a_stream_may_be_closed_inside_each_callback),
         TEST(a_stream_may_be_closed_while_it_connects),
         TEST(a_loop_is_freed_at_once_while_a_name_is_being_resolved),

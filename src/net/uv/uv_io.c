@@ -286,18 +286,30 @@ void yr_uv_io_free(yr_io *io)
 void yr_uv_io_run(yr_io *io, bool may_wait)
 {
     yr_uv_io *self = yr_uv_io_of(io);
+    bool has_time = may_wait;
     YR_ASSERT(!self->is_in_turn);
     uv_update_time(self->loop);
     self->is_in_turn = true;
-    yr_uv_send_unsent(self); /* what was written between two turns, or by on_drain */
+    /* What was written between two turns, or by on_drain. With tasks to come that write, too,
+     * it goes together with that. */
+    bool is_late = !yr_list_is_empty(&self->unsent) && yr_io_has_posted(io);
+    if (!is_late) {
+        yr_uv_send_unsent(self);
+    }
     may_wait = may_wait && yr_list_is_empty(&self->unsent);
     uv_run(self->loop, may_wait ? UV_RUN_ONCE : UV_RUN_NOWAIT);
+    uint64_t answered = self->writes;
     yr_io_run_posted(io);
     yr_io_run_timers(io);
     if (uv_is_active((uv_handle_t *)&self->timer) == 0) {
         timers_changed(io); /* by our clock the earliest was not due yet */
     }
-    yr_uv_send_unsent(self);
+    /* In a host's step, what only answers the peer (to a PING for example) may go out with the
+     * next call, which the host is about to make if one has ended: yr_uv_io_timeout_ms() is 0.
+     */
+    if (has_time || is_late || self->writes != answered) {
+        yr_uv_send_unsent(self);
+    }
     free_graves(self);
     self->is_in_turn = false;
 }

@@ -70,6 +70,7 @@ static void mark_unsent(uv_stream *stream)
     if (stream->fd >= 0 && !stream->is_full) {
         yr_list_remove(&stream->unsent);
         yr_list_append(&stream->io->unsent, &stream->unsent);
+        stream->io->writes++;
     }
 }
 

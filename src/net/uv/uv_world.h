@@ -35,6 +35,7 @@ typedef struct yr_uv_io {
     uv_async_t async;         /* a task was posted */
     bool is_in_turn;
     yr_list unsent;     /* streams with something to send at the end of the turn */
+    uint64_t writes;    /* how often one was put there */
     yr_list graves;     /* see above */
     size_t answers_due; /* of lookups: the loop cannot end before they came */
     size_t open_count;  /* streams, listeners and watches that were not closed */
