@@ -69,18 +69,16 @@ static bool flush(yr_bare *bare)
     uint8_t *buffer = bare->buffer + RECEIVE_SIZE;
     const uint8_t *part = NULL;
     size_t len = 0;
+    bool is_fine = true;
     ssize_t got = 0;
-    while ((got = nghttp2_session_mem_send(bare->session, &part)) > 0) {
-        if ((size_t)got > SEND_SIZE - len) {
-            if (!send_all(bare->fd, buffer, len)) {
-                return false;
-            }
-            len = 0;
-        }
+    while (is_fine && (got = nghttp2_session_mem_send(bare->session, &part)) > 0) {
+        bool is_full = (size_t)got > SEND_SIZE - len;
+        is_fine = !is_full || send_all(bare->fd, buffer, len);
+        len = is_full ? 0 : len;
         memcpy(buffer + len, part, (size_t)got);
         len += (size_t)got;
     }
-    return got == 0 && send_all(bare->fd, buffer, len);
+    return is_fine && got == 0 && send_all(bare->fd, buffer, len);
 }
 
 /* ---- What nghttp2 asks and tells ---- */
@@ -201,12 +199,11 @@ static yr_bare_message *frame_message(yurpc_bytes message, bool is_open)
 static nghttp2_nv header(const char *name, const char *value)
 {
     /* nghttp2 copies both; its type only lacks the const. */
-    return (nghttp2_nv){
-        .name = (uint8_t *)(uintptr_t)name,
-        .value = (uint8_t *)(uintptr_t)value,
-        .namelen = strlen(name),
-        .valuelen = strlen(value),
-    };
+    union {
+        const char *in;
+        uint8_t *out;
+    } n = {.in = name}, v = {.in = value};
+    return (nghttp2_nv){n.out, v.out, strlen(name), strlen(value), NGHTTP2_NV_FLAG_NONE};
 }
 
 int32_t yr_bare_request(yr_bare *bare, const char *path, yurpc_bytes message, bool is_open)

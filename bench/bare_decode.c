@@ -125,26 +125,30 @@ static bool read_value(reader in, yr_bare_instance *instance)
     return is_fine && SKIP(&in, "}") && in.at == in.end;
 }
 
-static bool read_kv(reader in, yr_bare_instance *instance)
+static bool read_node(reader key, yr_bare_instance *instance)
 {
     static const size_t prefix_len = sizeof(YR_PREFIX) - 1;
+    size_t len = (size_t)(key.end - key.at);
+    if (len <= prefix_len || len - prefix_len > YR_NODE_SIZE) {
+        return false;
+    }
+    instance->node_len = (uint8_t)(len - prefix_len);
+    memcpy(instance->node, key.at + prefix_len, instance->node_len);
+    return true;
+}
+
+static bool read_kv(reader in, yr_bare_instance *instance)
+{
     field part;
-    bool is_fine = true;
     instance->node_len = 0;
-    while (in.at < in.end && is_fine) {
-        is_fine = read_field(&in, &part);
-        if (is_fine && part.tag == TAG_KEY) {
-            size_t len = (size_t)part.number - prefix_len;
-            is_fine = part.number > prefix_len && len <= YR_NODE_SIZE;
-            if (is_fine) {
-                memcpy(instance->node, part.bytes.at + prefix_len, len);
-                instance->node_len = (uint8_t)len;
-            }
-        } else if (is_fine && part.tag == TAG_VALUE) {
-            is_fine = read_value(part.bytes, instance);
+    while (in.at < in.end) {
+        if (!read_field(&in, &part) ||
+            (part.tag == TAG_KEY && !read_node(part.bytes, instance)) ||
+            (part.tag == TAG_VALUE && !read_value(part.bytes, instance))) {
+            return false;
         }
     }
-    return is_fine && instance->node_len > 0;
+    return instance->node_len > 0;
 }
 
 /* ---- The list ---- */

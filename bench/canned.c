@@ -87,11 +87,9 @@ static bool run(server *self)
     for (;;) {
         nfds_t count = (nfds_t)self->conn_count;
         for (size_t i = 0; i < count; i++) {
+            bool is_blocked = yr_canned_conn_is_blocked(self->conns[i]);
             fds[i].fd = yr_canned_conn_fd(self->conns[i]);
-            fds[i].events = POLLIN;
-            if (yr_canned_conn_is_blocked(self->conns[i])) {
-                fds[i].events = POLLIN | POLLOUT;
-            }
+            fds[i].events = is_blocked ? POLLIN | POLLOUT : POLLIN;
         }
         fds[count] = (struct pollfd){.fd = self->listener, .events = POLLIN};
         fds[count + 1] = (struct pollfd){.fd = STDIN_FILENO, .events = POLLIN};

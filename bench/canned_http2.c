@@ -381,16 +381,20 @@ static void take_data(yr_canned_conn *conn, uint32_t id, bool is_end, yurpc_byte
     }
 }
 
+static void set_window_first(yr_canned_conn *conn, int64_t window)
+{
+    for (size_t i = 0; i < STREAMS_MAX; i++) {
+        conn->streams[i].window += window - conn->window_first;
+    }
+    conn->window_first = window;
+}
+
 static void take_settings(yr_canned_conn *conn, yurpc_bytes settings)
 {
     const uint8_t *at = settings.data;
     for (size_t i = 0; i + 6 <= settings.len; i += 6) {
         if (at[i] == 0 && at[i + 1] == SETTING_INITIAL_WINDOW) {
-            int64_t window = read_be32(at + i + 2);
-            for (size_t k = 0; k < STREAMS_MAX; k++) {
-                conn->streams[k].window += window - conn->window_first;
-            }
-            conn->window_first = window;
+            set_window_first(conn, read_be32(at + i + 2));
         }
     }
     (void)put_frame(conn, 0, SETTINGS, FLAG_ACK, 0);
@@ -505,31 +509,34 @@ static void put_answers(yr_canned_conn *conn)
     }
 }
 
+/* Send what is ready. A frame that is on its way is finished before another begins. */
+static bool send_ready(yr_canned_conn *conn)
+{
+    if (conn->storm_at < conn->storm_granted) {
+        return send_some(conn, conn->storm + conn->storm_at,
+                         conn->storm_granted - conn->storm_at, &conn->storm_at);
+    }
+    return send_some(conn, conn->out + conn->out_begin, conn->out_end - conn->out_begin,
+                     &conn->out_begin);
+}
+
 bool yr_canned_conn_flush(yr_canned_conn *conn)
 {
     conn->is_blocked = false;
     for (;;) {
-        /* A frame that is on its way is finished before another begins. */
-        if (conn->storm_at < conn->storm_granted) {
-            if (!send_some(conn, conn->storm + conn->storm_at,
-                           conn->storm_granted - conn->storm_at, &conn->storm_at)) {
+        while (conn->storm_at < conn->storm_granted || conn->out_begin < conn->out_end) {
+            if (!send_ready(conn)) {
                 return conn->is_blocked;
             }
-        } else if (conn->out_begin < conn->out_end) {
-            if (!send_some(conn, conn->out + conn->out_begin, conn->out_end - conn->out_begin,
-                           &conn->out_begin)) {
-                return conn->is_blocked;
-            }
-        } else {
-            conn->out_begin = 0;
-            conn->out_end = 0;
-            if (!take_frames(conn)) {
-                return false;
-            }
-            put_answers(conn);
-            if (conn->out_end == 0 && !grant_storm(conn)) {
-                return true;
-            }
+        }
+        conn->out_begin = 0;
+        conn->out_end = 0;
+        if (!take_frames(conn)) {
+            return false;
+        }
+        put_answers(conn);
+        if (conn->out_end == 0 && !grant_storm(conn)) {
+            return true;
         }
     }
 }

@@ -23,23 +23,24 @@ enum { PORT_LEN_MAX = 6 };
 
 /* ---- What is allocated ---- */
 
-void *__real_yr_realloc(void *ptr, size_t size);   /* NOLINT(bugprone-reserved-identifier) */
-void *__real_yr_calloc(size_t count, size_t size); /* NOLINT(bugprone-reserved-identifier) */
-void *__wrap_yr_realloc(void *ptr, size_t size);   /* NOLINT(bugprone-reserved-identifier) */
-void *__wrap_yr_calloc(size_t count, size_t size); /* NOLINT(bugprone-reserved-identifier) */
+/* The names are the linker's: see --wrap. */
+void *real_realloc(void *ptr, size_t size) __asm__("__real_yr_realloc");
+void *real_calloc(size_t count, size_t size) __asm__("__real_yr_calloc");
+void *counting_realloc(void *ptr, size_t size) __asm__("__wrap_yr_realloc");
+void *counting_calloc(size_t count, size_t size) __asm__("__wrap_yr_calloc");
 
 static _Atomic size_t allocated;
 
-void *__wrap_yr_realloc(void *ptr, size_t size) /* NOLINT(bugprone-reserved-identifier) */
+void *counting_realloc(void *ptr, size_t size)
 {
     allocated += size;
-    return __real_yr_realloc(ptr, size);
+    return real_realloc(ptr, size);
 }
 
-void *__wrap_yr_calloc(size_t count, size_t size) /* NOLINT(bugprone-reserved-identifier) */
+void *counting_calloc(size_t count, size_t size)
 {
     allocated += count * size;
-    return __real_yr_calloc(count, size);
+    return real_calloc(count, size);
 }
 
 static int64_t read_cpu_ns(void)

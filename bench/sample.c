@@ -26,7 +26,7 @@ yurpc_registry *yr_sample_open(const yr_sample *self, uint32_t ttl_s)
     config.address = self->address;
     config.timeout_ms = YR_SAMPLE_TIMEOUT_MS;
     config.ttl_s = ttl_s;
-    config.cache_dir = "none"; /* what is measured is the registry */
+    config.cache_dir = self->cache_dir != NULL ? self->cache_dir : "none";
     yurpc_registry *registry = NULL;
     yurpc_error *error = NULL;
     if (yurpc_registry_open(&config, &registry, &error) != YURPC_OK) {

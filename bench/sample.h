@@ -12,7 +12,8 @@ typedef struct yr_work yr_work;
 
 typedef struct yr_sample {
     const yr_work *work;
-    const char *address; /* of the registry; empty: the work has none */
+    const char *address;   /* of the registry; empty: the work has none */
+    const char *cache_dir; /* NULL: what is measured is the registry, and no disk */
 } yr_sample;
 
 /* Tell the parent a figure. */
