@@ -10,6 +10,7 @@
 enum {
     WATCHES_MAX = 100000,           /* on one stream */
     BATCH_REVISIONS_MAX = 1000,     /* of history in one message */
+    BATCH_PAUSE_MS = 100,           /* before the next one */
     FRAGMENT_LEN_MAX = 2048 * 1024, /* bytes of a message, where fragments are allowed */
     PROGRESS_MS = 10 * 60 * 1000,
 };
@@ -19,6 +20,8 @@ typedef struct watch {
     int64_t id;
     yr_fake_span span; /* owned */
     int64_t min_revision;
+    size_t next_write; /* the first that a watch which has fallen behind was not told */
+    bool is_behind;    /* it is told batch by batch, with pauses, until there is no more */
     bool has_no_puts;
     bool has_no_deletes;
     bool has_prev_kv;
@@ -37,6 +40,7 @@ struct yr_fake_watch_stream {
     size_t watch_count;
     int64_t next_id;
     yr_timer progress;
+    yr_timer catch_up; /* of those that are behind */
 };
 
 /* ---- What the stream's member knows ---- */
@@ -110,6 +114,17 @@ static void send_progress(yr_fake_watch_stream *stream, int64_t id)
     etcdserverpb__watch_response__init(&response);
     response.watch_id = id;
     send_notice(stream, &response, known_revision(stream));
+}
+
+/* The same of all; but as long as one is behind nothing is said, as by etcd since 3.5.8. */
+static void answer_progress(yr_fake_watch_stream *stream)
+{
+    for (yr_list *link = stream->watches.next; link != &stream->watches; link = link->next) {
+        if (YR_CONTAINER_OF(link, watch, link)->is_behind) {
+            return;
+        }
+    }
+    send_progress(stream, -1);
 }
 
 /* Cancel with a compact revision, as etcd does it: no reason, no revision in the header. */
@@ -273,19 +288,38 @@ static size_t send_writes(yr_fake_watch_stream *stream, watch *watching, size_t 
     return i;
 }
 
-/* All that is known from the write number @p first on; the number behind the last one. */
-static size_t send_history(yr_fake_watch_stream *stream, watch *watching, size_t first)
+/*
+ * All that is known from the write number @p first on; when that is too much for one message,
+ * the watch is behind, and whatever comes waits for its turn.
+ */
+static void send_history(yr_fake_watch_stream *stream, watch *watching, size_t first)
 {
-    while (first < known_write_count(stream)) {
-        first = send_writes(stream, watching, first);
+    watching->next_write = send_writes(stream, watching, first);
+    watching->is_behind =
+        !watching->is_over && watching->next_write < known_write_count(stream);
+    if (watching->is_behind && !yr_timer_is_running(&stream->catch_up)) {
+        yr_timer_start(stream->fake->io, &stream->catch_up, BATCH_PAUSE_MS);
     }
-    return first;
+}
+
+static void on_catch_up(void *context)
+{
+    yr_fake_watch_stream *stream = context;
+    for (yr_list *link = stream->watches.next; link != &stream->watches; link = link->next) {
+        watch *watching = YR_CONTAINER_OF(link, watch, link);
+        if (watching->is_behind) {
+            send_history(stream, watching, watching->next_write);
+        }
+    }
 }
 
 static void notify_stream(yr_fake_watch_stream *stream, size_t first)
 {
     for (yr_list *link = stream->watches.next; link != &stream->watches; link = link->next) {
-        (void)send_history(stream, YR_CONTAINER_OF(link, watch, link), first);
+        watch *watching = YR_CONTAINER_OF(link, watch, link);
+        if (!watching->is_behind) {
+            send_history(stream, watching, first);
+        }
     }
 }
 
@@ -430,9 +464,9 @@ static void create_watch(yr_fake_watch_stream *stream,
     }
     watch *watching = add_watch(stream, request);
     bool is_compacted = watching->min_revision < yr_fake_store_compacted(store);
-    size_t next = yr_fake_store_write_from(store, watching->min_revision);
-    if (action == YR_FAKE_EVENTS_FIRST && !is_compacted) {
-        next = send_history(stream, watching, next);
+    bool is_told = action == YR_FAKE_EVENTS_FIRST && !is_compacted;
+    if (is_told) {
+        send_history(stream, watching, yr_fake_store_write_from(store, watching->min_revision));
     }
     send_created(stream, watching, action == YR_FAKE_CREATED_THEN_CUT ? rule->number : 0);
     if (action == YR_FAKE_CREATED_THEN_CUT) {
@@ -441,8 +475,8 @@ static void create_watch(yr_fake_watch_stream *stream,
         cancel_compacted(stream, watching, rule->text, rule->number);
     } else if (is_compacted) {
         cancel_compacted(stream, watching, "", yr_fake_store_compacted(store));
-    } else {
-        (void)send_history(stream, watching, next);
+    } else if (!is_told) {
+        send_history(stream, watching, yr_fake_store_write_from(store, watching->min_revision));
     }
 }
 
@@ -465,7 +499,8 @@ static void on_progress_due(void *context)
     yr_fake_watch_stream *stream = context;
     for (yr_list *link = stream->watches.next; link != &stream->watches; link = link->next) {
         watch *watching = YR_CONTAINER_OF(link, watch, link);
-        if (watching->has_progress && watching->is_quiet && !watching->is_over) {
+        bool is_told_all = watching->is_quiet && !watching->is_behind;
+        if (watching->has_progress && is_told_all && !watching->is_over) {
             send_progress(stream, watching->id);
         }
         watching->is_quiet = true;
@@ -502,7 +537,7 @@ void yr_fake_watch_stream_request(yr_fake_watch_stream *stream,
         cancel_watch(stream, request->cancel_request->watch_id);
         break;
     case ETCDSERVERPB__WATCH_REQUEST__REQUEST_PROGRESS_REQUEST:
-        send_progress(stream, -1);
+        answer_progress(stream);
         break;
     case ETCDSERVERPB__WATCH_REQUEST__REQUEST__NOT_SET:
     case _ETCDSERVERPB__WATCH_REQUEST__REQUEST__CASE_IS_INT_SIZE:
@@ -519,6 +554,7 @@ yr_fake_watch_stream *yr_fake_watch_stream_new(yr_fake_etcd *fake, const yr_fake
     stream->call = call;
     yr_list_init(&stream->watches);
     yr_timer_init(&stream->progress, on_progress_due, stream);
+    yr_timer_init(&stream->catch_up, on_catch_up, stream);
     yr_list_append(&fake->watch_streams, &stream->link);
     return stream;
 }
@@ -532,6 +568,7 @@ void yr_fake_watch_stream_free(yr_fake_watch_stream *stream)
         remove_watch(stream, YR_CONTAINER_OF(stream->watches.next, watch, link));
     }
     yr_timer_stop(stream->fake->io, &stream->progress);
+    yr_timer_stop(stream->fake->io, &stream->catch_up);
     yr_list_remove(&stream->link);
     yr_fake_release(stream);
 }

@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "drivers/etcd/etcd_driver.h"
 #include "drivers/etcd/key.h"
+#include "drivers/etcd/lag.h"
 
 enum {
     FACTS_MAX = 128,               /* reported at once */
@@ -45,6 +46,7 @@ struct yr_follow {
     size_t page_key_len;
     yr_buf page_last;     /* the last key of the page under way, as far as it has come */
     size_t page_count;    /* keys of it */
+    size_t list_count;    /* keys of the pages before it */
     bool has_begun_list;  /* part of the list under way was reported */
     int64_t page_len;     /* keys that the next one may have */
     int64_t page_len_max; /* because more were too large; twice as many with each list */
@@ -52,6 +54,7 @@ struct yr_follow {
     int64_t revision; /* all up to it was reported */
     bool is_stale;
     bool is_confirmed; /* the watch behind the list has caught up */
+    yr_lag lag;
     bool is_in_callback;
     bool is_stopped;
     bool wants_list; /* as soon as the one under way is over */
@@ -160,9 +163,22 @@ static void list_later(yr_follow *follow)
     yr_timer_start(io, &follow->retry, yr_backoff_next_ms(&follow->backoff, yr_io_random(io)));
 }
 
+/* What is missing is not worth waiting for. */
+static void list_ahead(yr_follow *follow, const yurpc_etcd_changes *changes)
+{
+    yr_io *io = follow->driver->io;
+    yr_log_write(&follow->driver->log, YURPC_LOG_INFO, "etcd",
+                 "the watch of %s is at revision %lld of %lld: listing again", follow->prefix,
+                 (long long)changes->revision, (long long)changes->store_revision);
+    yr_lag_pause(&follow->lag, yr_io_now_ms(io), yr_io_random(io));
+    start_list(follow);
+}
+
 static void on_changes(void *context, const yurpc_etcd_changes *changes)
 {
     yr_follow *follow = context;
+    bool is_lagging =
+        yr_lag_take(&follow->lag, follow->revision, changes, yr_io_now_ms(follow->driver->io));
     yr_fact facts[FACTS_MAX];
     yr_facts report_now = {.revision = changes->revision, .facts = facts};
     for (size_t i = 0; i < changes->count; i++) {
@@ -182,6 +198,9 @@ static void on_changes(void *context, const yurpc_etcd_changes *changes)
     }
     follow->revision =
         changes->revision > follow->revision ? changes->revision : follow->revision;
+    if (is_lagging) {
+        list_ahead(follow, changes);
+    }
 }
 
 static void on_watch_stale(void *context, bool is_stale, const yurpc_error *error)
@@ -251,6 +270,7 @@ static void list_ended(yr_follow *follow)
 {
     yr_free(follow->page_key);
     follow->page_key = NULL;
+    yr_lag_listed(&follow->lag, follow->list_count);
     if (follow->page_len_max < follow->driver->page_len) {
         follow->page_len_max *= 2; /* what was too large may be gone */
     }
@@ -318,6 +338,7 @@ static void on_page_kvs(void *context, const yurpc_etcd_kv *kvs, size_t count)
 static void end_page(yr_follow *follow, const yurpc_etcd_reply *reply)
 {
     bool is_last_page = !reply->has_more || follow->page_count == 0;
+    follow->list_count += follow->page_count;
     if (is_last_page) {
         if (report_list(follow, NULL, 0, true)) {
             list_ended(follow);
@@ -433,6 +454,7 @@ static void start_list(yr_follow *follow)
     yr_free(follow->page_key);
     follow->page_key = NULL;
     follow->has_begun_list = false;
+    follow->list_count = 0;
     if (follow->page_len > PAGE_LEN_FIRST) {
         follow->page_len = PAGE_LEN_FIRST;
     }
