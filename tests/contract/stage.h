@@ -66,7 +66,7 @@ typedef struct yr_subject {
     yr_session session; /* the last that was opened */
 } yr_subject;
 
-enum { YR_STAGE_LIMIT_MS = 5000 };
+enum { YR_STAGE_LIMIT_MS = 10000 }; /* a sanitizer on a busy machine needs half of it */
 
 /* Open, and wait for the connection. */
 void yr_subject_open(yr_subject *subject, yr_stage *stage);

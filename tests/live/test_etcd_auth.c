@@ -150,10 +150,11 @@ static int tear_down(void **state)
     return 0;
 }
 
-/* A client of that user. */
+/* A client of that user, with time for a server that computes passwords on a busy machine. */
 static void rig_open(etcd_rig *rig, const yr_etcd_options *user)
 {
     yr_etcd_options options = *user;
+    options.timeout_ms = RIG_WAIT_MS;
     options.endpoints = yr_engine_address(engine);
     rig_init_with(rig, &options);
 }
