@@ -78,6 +78,7 @@ static void a_name_of_any_length_is_looked_for(void **state)
     yr_finder_remove(&finder, item);
     yr_finder_deinit(&finder);
     yr_snapshot_cell_free(cell);
+    yr_reclaimer_wait();
 }
 
 static void many_come_and_go_and_the_table_stays_small(void **state)
