@@ -214,12 +214,22 @@ static yurpc_status append_escape(yr_buf *out, uint32_t point)
     return yr_buf_append_format(out, "\\u%04x", (unsigned)point);
 }
 
+/* ASCII that is written as it is, as nearly all is. */
+static inline bool is_ordinary(uint8_t byte)
+{
+    return byte >= 0x20 && byte < 0x7f && byte != '"' && byte != '\\';
+}
+
 static yurpc_status append_escaped(yr_buf *out, yurpc_bytes text)
 {
     const uint8_t *data = text.data;
     size_t raw = 0; /* where the run of characters to be written as they are begins */
     size_t at = 0;
     while (at < text.len) {
+        if (is_ordinary(data[at])) {
+            at++;
+            continue;
+        }
         uint32_t point = 0;
         size_t len = yr_utf8_decode(data + at, text.len - at, &point);
         YR_ASSERT(len > 0);

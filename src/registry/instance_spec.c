@@ -250,7 +250,14 @@ static yurpc_status append_field(yr_buf *out, const char *lead, yurpc_bytes text
 
 static yurpc_status append_number(yr_buf *out, const char *lead, uint32_t number)
 {
-    return yr_buf_append_format(out, "%s%" PRIu32, lead, number);
+    char digits[10];
+    size_t at = sizeof digits;
+    do {
+        digits[--at] = (char)('0' + number % 10);
+        number /= 10;
+    } while (number > 0);
+    yurpc_status status = yr_buf_append_text(out, lead);
+    return status == YURPC_OK ? yr_buf_append(out, digits + at, sizeof digits - at) : status;
 }
 
 static yurpc_status append_metadata(yr_buf *out, const yurpc_instance_spec *spec)
