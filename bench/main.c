@@ -13,10 +13,16 @@
 #include <string.h>
 
 static const yr_works *const all_works[] = {
-    &yr_works_echo,    &yr_works_discover, &yr_works_canned, &yr_works_range,
-    &yr_works_apply,   &yr_works_pick,     &yr_works_change, &yr_works_change_local,
-    &yr_works_burst,   &yr_works_register, &yr_works_beat,   &yr_works_memory,
-    &yr_works_process,
+    &yr_works_echo,           &yr_works_discover,
+    &yr_works_canned,         &yr_works_range,
+    &yr_works_apply,          &yr_works_pick,
+    &yr_works_change,         &yr_works_change_local,
+    &yr_works_burst,          &yr_works_register,
+    &yr_works_beat,           &yr_works_memory,
+    &yr_works_process,        &yr_works_scale_instances,
+    &yr_works_scale_services, &yr_works_scale_follow,
+    &yr_works_scale_register, &yr_works_scale_units,
+    &yr_works_scale_fleet,
 };
 
 enum { LIST_COUNT = sizeof(all_works) / sizeof(all_works[0]) };
@@ -104,7 +110,7 @@ static bool has_part(const char *name, const char *part)
 
 static bool is_wanted(const settings *options, const yr_work *work)
 {
-    bool is_named = *options->only == NULL;
+    bool is_named = *options->only == NULL && !work->is_apart;
     for (char **only = options->only; !is_named && *only != NULL; only++) {
         is_named = has_part(work->name, *only);
     }

@@ -43,6 +43,7 @@ struct yr_work {
     const char *name;   /* "discover.etcd.100000" */
     yr_backend backend; /* a registry of its own is there while it runs */
     size_t count;       /* instances that it is about */
+    bool is_apart;      /* measured only when it is named: it takes long */
     bool is_filled;     /* they are in the registry before it begins */
     size_t changes;     /* of these, when a canned server is asked for a storm */
     int runs;
@@ -69,6 +70,12 @@ extern const yr_works yr_works_burst;
 extern const yr_works yr_works_register;
 extern const yr_works yr_works_beat;
 extern const yr_works yr_works_memory;
+extern const yr_works yr_works_scale_instances;
+extern const yr_works yr_works_scale_services;
+extern const yr_works yr_works_scale_follow;
+extern const yr_works yr_works_scale_register;
+extern const yr_works yr_works_scale_units;
+extern const yr_works yr_works_scale_fleet;
 extern const yr_works yr_works_process;
 
 #endif /* YR_WORK_H */

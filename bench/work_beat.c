@@ -2,85 +2,32 @@
  * What it takes to stay registered: messages that the registry receives, revisions it makes and
  * CPU of the provider, per beat (a third of the TTL), with 10,000 instances in one process.
  */
-#include "bare.h"
 #include "echo.h"
+#include "etcd_metrics.h"
 #include "measure.h"
 #include "names.h"
 #include "peer.h"
 #include "work.h"
 
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
-enum { TTL_S = 5, BEATS = 5, METRICS_SIZE = 1024 * 1024 };
-
-/* ---- What etcd counts ---- */
-
-typedef struct tally {
-    double messages;   /* of all methods */
-    double keepalives; /* of these, keepalives */
-    double revision;
-} tally;
-
-static size_t fetch_metrics(const char *address, char *text, size_t size)
-{
-    static const char question[] = "GET /metrics HTTP/1.0\r\n\r\n";
-    size_t len = 0;
-    ssize_t got = 0;
-    int fd = yr_bare_dial(address);
-    if (fd >= 0 && write(fd, question, sizeof(question) - 1) == sizeof(question) - 1) {
-        while (len < size - 1 && (got = read(fd, text + len, size - 1 - len)) > 0) {
-            len += (size_t)got;
-        }
-    }
-    if (fd >= 0) {
-        close(fd);
-    }
-    text[len] = '\0';
-    return len;
-}
-
-static bool read_counts(const char *address, tally *ret_counts)
-{
-    static const char received[] = "grpc_server_msg_received_total{";
-    static const char revision[] = "etcd_debugging_mvcc_current_revision ";
-    static char text[METRICS_SIZE];
-    tally counts = {.revision = -1};
-    (void)fetch_metrics(address, text, sizeof(text));
-    char *rest = NULL;
-    for (char *line = strtok_r(text, "\n", &rest); line != NULL;
-         line = strtok_r(NULL, "\n", &rest)) {
-        const char *space = strrchr(line, ' ');
-        double value = space != NULL ? strtod(space, NULL) : 0;
-        if (strncmp(line, received, sizeof(received) - 1) == 0) {
-            counts.messages += value;
-            counts.keepalives += strstr(line, "\"LeaseKeepAlive\"") != NULL ? value : 0;
-        }
-        if (strncmp(line, revision, sizeof(revision) - 1) == 0) {
-            counts.revision = value;
-        }
-    }
-    *ret_counts = counts;
-    return counts.revision >= 0;
-}
+enum { TTL_S = 5, BEATS = 5 };
 
 /* ---- The provider ---- */
 
 static bool watch_beats(const yr_sample *self)
 {
-    tally before = {0};
-    tally after = {0};
+    yr_etcd_metrics before = {0};
+    yr_etcd_metrics after = {0};
     bool is_etcd = self->work->backend == YR_BACKEND_ETCD;
     yr_pause_ms(TTL_S * 1000 / 6); /* between two beats */
-    if (is_etcd && !read_counts(self->address, &before)) {
+    if (is_etcd && !yr_etcd_metrics_read(self->address, &before)) {
         return yr_fail(self, "etcd's metrics could not be read", NULL);
     }
     int64_t cpu = yr_cpu_ns();
     yr_pause_ms(BEATS * TTL_S * 1000 / 3);
     cpu = yr_cpu_ns() - cpu;
-    if (is_etcd && !read_counts(self->address, &after)) {
+    if (is_etcd && !yr_etcd_metrics_read(self->address, &after)) {
         return yr_fail(self, "etcd's metrics could not be read", NULL);
     }
     if (is_etcd) {
