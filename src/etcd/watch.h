@@ -12,15 +12,18 @@
  */
 typedef struct yr_watch_creation {
     yr_list node;
-    int64_t id;           /* that was asked for */
+    int64_t id; /* that was asked for */
+    int64_t asked_at;
     yr_etcd_watch *watch; /* NULL: stopped */
 } yr_watch_creation;
 
 struct yr_etcd_watch {
     yr_list node;
-    yr_map_node by_id;
     yr_watch_hub *hub;
-    int64_t id;
+    uint64_t serial;
+    int64_t id; /* on the stream, if it is there */
+    yr_map_node by_id;
+    bool is_on_stream;
     yr_etcd_watch_options options; /* with copies of the bytes */
     char *key;
     char *range_end;

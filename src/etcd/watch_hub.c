@@ -20,6 +20,20 @@ static yr_etcd_watch *watch_at(yr_list *node)
     return YR_CONTAINER_OF(node, yr_etcd_watch, node);
 }
 
+static yr_watch_creation *creation_at(yr_list *node)
+{
+    return YR_CONTAINER_OF(node, yr_watch_creation, node);
+}
+
+/* What comes under its number is not for it any more. */
+static void watch_leave_stream(yr_etcd_watch *watch)
+{
+    if (watch->is_on_stream) {
+        watch->is_on_stream = false;
+        yr_map_remove(&watch->hub->by_id, &watch->by_id);
+    }
+}
+
 /* ---- Sending ---- */
 
 static void send_request(yr_watch_hub *hub, yurpc_status status, yr_buf *message)
@@ -32,14 +46,35 @@ static void send_request(yr_watch_hub *hub, yurpc_status status, yr_buf *message
     yr_buf_deinit(message);
 }
 
+/* Until the oldest open request counts as one that is not answered. */
+static void start_creation_timer(yr_watch_hub *hub)
+{
+    yr_timer_stop(hub->client->io, &hub->creation_timer);
+    if (!yr_list_is_empty(&hub->creating)) {
+        int64_t waited =
+            yr_io_now_ms(hub->client->io) - creation_at(hub->creating.next)->asked_at;
+        int64_t left = YR_WATCH_CREATE_MS - waited;
+        yr_timer_start(hub->client->io, &hub->creation_timer, left > 0 ? left : 0);
+    }
+}
+
+/*
+ * Watches are numbered anew on each stream, from 0 on and as they are asked for: so does etcd's
+ * grpc-proxy, whatever it was asked for. (0 lets etcd choose; its first choice is 0.)
+ */
 static void watch_send_create(yr_etcd_watch *watch)
 {
+    yr_watch_hub *hub = watch->hub;
     yr_buf message;
     yr_buf_init(&message, YR_ETCD_REQUEST_MAX);
+    watch->id = hub->next_id++;
+    watch->is_on_stream = true;
+    yr_map_insert(&hub->by_id, &watch->by_id, yr_bytes(&watch->id, sizeof watch->id));
     watch->creation->id = watch->id;
-    yr_list_append(&watch->hub->creating, &watch->creation->node);
-    if (!yr_timer_is_running(&watch->hub->creation_timer)) {
-        yr_timer_start(watch->hub->client->io, &watch->hub->creation_timer, YR_WATCH_CREATE_MS);
+    watch->creation->asked_at = yr_io_now_ms(hub->client->io);
+    yr_list_append(&hub->creating, &watch->creation->node);
+    if (!yr_timer_is_running(&hub->creation_timer)) {
+        start_creation_timer(hub);
     }
     /*
      * One revision early, and what comes too early is dropped: servers accept a watch from just
@@ -48,7 +83,7 @@ static void watch_send_create(yr_etcd_watch *watch)
      */
     int64_t from = watch->next_revision > 1 ? watch->next_revision - 1 : watch->next_revision;
     yurpc_status status = yr_encode_watch_create(watch->id, from, &watch->options, &message);
-    send_request(watch->hub, status, &message);
+    send_request(hub, status, &message);
 }
 
 static void watch_send_cancel(const yr_etcd_watch *watch)
@@ -81,12 +116,12 @@ static void send_progress_request(yr_watch_hub *hub)
 static void for_each_watch(yr_watch_hub *hub, void (*visit)(yr_etcd_watch *, const void *),
                            const void *context)
 {
-    int64_t last_id = hub->last_id;
+    uint64_t last_serial = hub->last_serial;
     hub->cursor = hub->watches.next;
     while (hub->cursor != &hub->watches) {
         yr_etcd_watch *watch = watch_at(hub->cursor);
         hub->cursor = hub->cursor->next;
-        if (watch->id <= last_id) {
+        if (watch->serial <= last_serial) {
             visit(watch, context);
         }
     }
@@ -142,7 +177,7 @@ static void forget_creations(yr_watch_hub *hub)
 {
     for (yr_list *node = yr_list_take_first(&hub->creating); node != NULL;
          node = yr_list_take_first(&hub->creating)) {
-        yr_watch_creation *creation = YR_CONTAINER_OF(node, yr_watch_creation, node);
+        yr_watch_creation *creation = creation_at(node);
         if (creation->watch == NULL) {
             yr_free(creation);
         }
@@ -152,7 +187,8 @@ static void forget_creations(yr_watch_hub *hub)
 void yr_watch_hub_forget(yr_etcd_watch *watch)
 {
     yr_watch_hub *hub = watch->hub;
-    yr_map_remove(&hub->by_id, &watch->by_id);
+    watch_leave_stream(watch);
+    hub->watch_count--;
     if (hub->cursor == &watch->node) {
         hub->cursor = watch->node.next;
     }
@@ -164,7 +200,7 @@ void yr_watch_hub_forget(yr_etcd_watch *watch)
     if (hub->delivering == watch) {
         hub->delivering = NULL;
     }
-    if (hub->by_id.count == 0) {
+    if (hub->watch_count == 0) {
         yr_duplex_unwant(&hub->stream);
         yr_timer_stop(hub->client->io, &hub->progress_timer);
         yr_timer_stop(hub->client->io, &hub->creation_timer);
@@ -198,60 +234,37 @@ static void on_creation_due(void *context)
     yurpc_error_free(error);
 }
 
-/* etcd answers in order: what was asked for before @p id, and is not answered, never will be.
- */
-static bool is_overtaken(const yr_watch_hub *hub, int64_t id)
+/* The request that @p message answers: a refusal names none, and answers the oldest. */
+static yr_watch_creation *find_creation(const yr_watch_hub *hub,
+                                        const yr_watch_message *message)
 {
     yr_list *first = hub->creating.next;
+    if (message->is_canceled) {
+        return first == &hub->creating ? NULL : creation_at(first);
+    }
     for (yr_list *node = first; node != &hub->creating; node = node->next) {
-        if (YR_CONTAINER_OF(node, yr_watch_creation, node)->id == id) {
-            return node != first;
+        if (creation_at(node)->id == message->watch_id) {
+            return creation_at(node);
         }
     }
-    return false;
+    return NULL;
 }
 
-static void give_up_deaf_stream(yr_watch_hub *hub)
-{
-    yurpc_error *error =
-        yr_error_new(YURPC_UNAVAILABLE, -1,
-                     "etcd did not take up a watch, but one that was asked for later");
-    yr_duplex_restart(&hub->stream, error);
-    yurpc_error_free(error);
-}
-
-/* The answer to the oldest open create request. */
 static void creation_answered(yr_watch_hub *hub, const yr_watch_message *message)
 {
-    if (is_overtaken(hub, message->watch_id)) {
-        give_up_deaf_stream(hub);
-        return;
-    }
-    yr_list *node = yr_list_take_first(&hub->creating);
-    if (yr_list_is_empty(&hub->creating)) {
-        yr_timer_stop(hub->client->io, &hub->creation_timer);
-    } else {
-        yr_timer_start(hub->client->io, &hub->creation_timer, YR_WATCH_CREATE_MS);
-    }
-    yr_watch_creation *answered =
-        node == NULL ? NULL : YR_CONTAINER_OF(node, yr_watch_creation, node);
+    yr_watch_creation *answered = find_creation(hub, message);
     if (answered == NULL) {
-        return; /* nothing was asked for */
+        return; /* nothing like that was asked for: what was shows as not answered */
     }
     yr_etcd_watch *watch = answered->watch;
+    yr_list_remove(&answered->node);
+    start_creation_timer(hub);
     if (watch == NULL) {
         yr_free(answered);
-        return;
-    }
-    if (message->is_canceled) {
+    } else if (message->is_canceled) {
         yr_watch_refused(watch, message);
-    } else if (message->watch_id == watch->id) {
-        yr_watch_created(watch, message);
     } else {
-        yr_watch_end(watch, 0,
-                     yr_error_new(YURPC_PROTOCOL, -1,
-                                  "etcd gave a watch another id than asked for, as its "
-                                  "grpc-proxy does: connect to etcd itself"));
+        yr_watch_created(watch, message);
     }
 }
 
@@ -304,6 +317,7 @@ static void hub_dispatch(yr_watch_hub *hub, yr_watch_message *message)
 static void on_open(void *context)
 {
     yr_watch_hub *hub = context;
+    hub->next_id = 0;
     for (yr_list *node = hub->watches.next; node != &hub->watches; node = node->next) {
         watch_send_create(watch_at(node));
     }
@@ -368,6 +382,7 @@ static void on_cut(void *context, const yurpc_error *error)
     hub->unheard = 0;
     forget_creations(hub);
     for (yr_list *node = hub->watches.next; node != &hub->watches; node = node->next) {
+        watch_leave_stream(watch_at(node));
         watch_at(node)->is_open = false;
         yr_watch_parts_deinit(&watch_at(node)->parts);
     }
@@ -405,7 +420,7 @@ yurpc_status yr_etcd_watch_start(yr_etcd *client, const yr_etcd_watch_options *o
         (options->is_prefix ? options->range_end.len > 0 : options->key.len == 0)) {
         return YURPC_INVALID;
     }
-    if (hub->by_id.count >= YR_WATCHES_MAX ||
+    if (hub->watch_count >= YR_WATCHES_MAX ||
         options->key.len + options->range_end.len > YR_ETCD_REQUEST_MAX / 2) {
         return YURPC_TOO_LARGE;
     }
@@ -415,9 +430,9 @@ yurpc_status yr_etcd_watch_start(yr_etcd *client, const yr_etcd_watch_options *o
     }
     watch->events = *events;
     watch->context = context;
-    watch->id = ++hub->last_id;
+    watch->serial = ++hub->last_serial;
+    hub->watch_count++;
     yr_list_append(&hub->watches, &watch->node);
-    yr_map_insert(&hub->by_id, &watch->by_id, yr_bytes(&watch->id, sizeof watch->id));
     if (yr_duplex_is_open(&hub->stream)) {
         watch_send_create(watch);
     } else {
@@ -458,7 +473,9 @@ void yr_watch_hub_init(yr_watch_hub *hub, yr_etcd *client)
     static const yr_duplex_events events = {on_open, on_message, on_cut};
     uint64_t seed[2] = {yr_io_random(client->io), yr_io_random(client->io)};
     hub->client = client;
-    hub->last_id = 0;
+    hub->watch_count = 0;
+    hub->last_serial = 0;
+    hub->next_id = 0;
     hub->unheard = 0;
     hub->has_no_progress = false;
     hub->cursor = NULL;

@@ -32,10 +32,12 @@ enum {
 typedef struct yr_watch_hub {
     yr_etcd *client;
     yr_duplex stream;
-    yr_map by_id;
-    yr_list watches;
-    yr_list creating; /* in the order in which etcd will answer */
-    int64_t last_id;
+    yr_list watches; /* in the order of their serial numbers */
+    size_t watch_count;
+    uint64_t last_serial;
+    yr_map by_id;     /* those on the stream */
+    int64_t next_id;  /* on the stream */
+    yr_list creating; /* in the order in which they were asked for */
     yr_timer progress_timer;
     unsigned unheard;        /* progress requests since anything was heard on the stream */
     bool has_no_progress;    /* the server refused such a request, and the stream with it */

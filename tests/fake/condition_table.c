@@ -281,6 +281,13 @@ static void begin_events_first(yr_fake_etcd *fake, const void *self, uint64_t ch
     add(fake, self, (yr_fake_rule){.method = "Watch", .action = YR_FAKE_EVENTS_FIRST});
 }
 
+/* As etcd's grpc-proxy does. */
+static void begin_own_numbers(yr_fake_etcd *fake, const void *self, uint64_t chance)
+{
+    (void)chance;
+    add(fake, self, (yr_fake_rule){.method = "Watch", .action = YR_FAKE_OWN_NUMBER});
+}
+
 static void begin_old_events(yr_fake_etcd *fake, const void *self, uint64_t chance)
 {
     add(fake, self,
@@ -491,6 +498,7 @@ const yr_fake_condition yr_fake_conditions[] = {
     {"watches are created and cut off", false, false, begin_watches_cut, NULL},
     {"watches are told that all is compacted", false, false, begin_watches_compacted, NULL},
     {"events come before their watch is created", true, false, begin_events_first, NULL},
+    {"watches are numbered by the server", false, false, begin_own_numbers, NULL},
     {"old events come again", false, false, begin_old_events, NULL},
     {"events overtake each other", true, false, begin_overtaken_events, NULL},
     {"progress is told too early", true, false, begin_early_progress, NULL},

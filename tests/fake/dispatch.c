@@ -351,6 +351,7 @@ static void pass(const passage *passing, const yr_fake_rule *rule)
     case YR_FAKE_REFUSE_WATCH:
     case YR_FAKE_CREATED_THEN_CUT:
     case YR_FAKE_EVENTS_FIRST:
+    case YR_FAKE_OWN_NUMBER:
     case YR_FAKE_OLD_EVENTS:
     case YR_FAKE_EARLY_PROGRESS:
     case YR_FAKE_STATUS_AFTER_APPLY:

@@ -191,6 +191,7 @@ typedef enum yr_fake_action {
     YR_FAKE_REFUSE_WATCH,     /* created and canceled in one message, watch id -1; text */
     YR_FAKE_CREATED_THEN_CUT, /* created at a revision number higher, no events, then FIN */
     YR_FAKE_EVENTS_FIRST,     /* what happened before goes before created */
+    YR_FAKE_OWN_NUMBER,       /* the number of watches that the stream had before is its id */
 
     /* Events: YR_FAKE_DELAY sends them number ms later, overtaken by those that follow;
      * YR_FAKE_CANCEL cancels their watch in their place. */

@@ -39,6 +39,7 @@ struct yr_fake_watch_stream {
     yr_list watches; /* in the order of their creation */
     size_t watch_count;
     int64_t next_id;
+    int64_t created_count;
     yr_timer progress;
     yr_timer catch_up; /* of those that are behind */
 };
@@ -393,8 +394,14 @@ void yr_fake_watch_stream_refuse(yr_fake_watch_stream *stream, const char *reaso
     send_notice(stream, &response, yr_fake_store_revision(stream->fake->store));
 }
 
-static int64_t choose_id(yr_fake_watch_stream *stream)
+static int64_t choose_id(yr_fake_watch_stream *stream, int64_t wanted, yr_fake_action action)
 {
+    if (action == YR_FAKE_OWN_NUMBER) {
+        return stream->created_count;
+    }
+    if (wanted != 0) {
+        return wanted;
+    }
     while (find_watch(stream, stream->next_id) != NULL) {
         stream->next_id++;
     }
@@ -402,12 +409,12 @@ static int64_t choose_id(yr_fake_watch_stream *stream)
 }
 
 static watch *add_watch(yr_fake_watch_stream *stream,
-                        const Etcdserverpb__WatchCreateRequest *request)
+                        const Etcdserverpb__WatchCreateRequest *request, int64_t id)
 {
     YR_ASSERT(stream->watch_count < WATCHES_MAX);
     int64_t next_revision = yr_fake_store_revision(stream->fake->store) + 1;
     watch *watching = yr_fake_alloc(sizeof(*watching));
-    watching->id = request->watch_id != 0 ? request->watch_id : choose_id(stream);
+    watching->id = id;
     watching->span = make_span(request);
     watching->min_revision =
         request->start_revision != 0 ? request->start_revision : next_revision;
@@ -423,6 +430,7 @@ static watch *add_watch(yr_fake_watch_stream *stream,
     }
     yr_list_append(&stream->watches, &watching->link);
     stream->watch_count++;
+    stream->created_count++;
     return watching;
 }
 
@@ -453,7 +461,8 @@ static void create_watch(yr_fake_watch_stream *stream,
         yr_fake_watch_stream_refuse(stream, "mvcc: watcher range is empty");
         return;
     }
-    if (request->watch_id != 0 && find_watch(stream, request->watch_id) != NULL) {
+    int64_t id = choose_id(stream, request->watch_id, action);
+    if (find_watch(stream, id) != NULL) {
         yr_fake_watch_stream_refuse(stream,
                                     "mvcc: duplicate watch ID provided on the WatchStream");
         return;
@@ -462,7 +471,7 @@ static void create_watch(yr_fake_watch_stream *stream,
         yr_fake_watch_stream_refuse(stream, rule->text);
         return;
     }
-    watch *watching = add_watch(stream, request);
+    watch *watching = add_watch(stream, request, id);
     bool is_compacted = watching->min_revision < yr_fake_store_compacted(store);
     bool is_told = action == YR_FAKE_EVENTS_FIRST && !is_compacted;
     if (is_told) {

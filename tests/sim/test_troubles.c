@@ -1,6 +1,7 @@
 /* What a registry may do to those who trust it, one named trouble each, on the virtual clock.
  */
 #include "drivers/etcd/etcd_driver.h"
+#include "etcd/watch_hub.h"
 #include "sim/fleet.h"
 #include "yr_test.h"
 
@@ -341,7 +342,7 @@ static void watches_refused_time_and_again_are_not_asked_for_without_pause(void 
     }
 }
 
-/* etcd answers in order: once a later one is answered, nobody waits for the earlier one. */
+/* What was not answered is asked for again after YR_WATCH_CREATE_MS, with all others. */
 static void a_watch_that_is_not_taken_up_makes_no_other_deaf(void **state)
 {
     (void)state;
@@ -358,9 +359,32 @@ static void a_watch_that_is_not_taken_up_makes_no_other_deaf(void **state)
     yr_process *provider = yr_fleet_start(fleet, "provider");
     yr_process_register(provider, SERVICE, 1);
     yr_process_register(provider, other, 2);
+    assert_true(yr_view_becomes(second, "10.0.0.1:2 ", SOON_MS));
+    assert_true(yr_view_becomes(first, "10.0.0.1:1 ", YR_WATCH_CREATE_MS + SOON_MS));
+    assert_in_range(consumer->registry->core.counters.lists, 2, 3);
+    yr_fleet_free(fleet);
+}
+
+/* etcd's grpc-proxy does: 0, 1, 2 … on each stream. */
+static void watches_may_be_numbered_by_the_server(void **state)
+{
+    (void)state;
+    static const char other[] = "com.acme.OrderService:1.0";
+    yr_fleet *fleet = yr_fleet_new(1, false);
+    yr_fake_rule rule = {.method = "Watch", .action = YR_FAKE_OWN_NUMBER};
+    yr_fake_etcd_add_rule(fleet->etcd, &rule);
+    yr_process *consumer = yr_fleet_start(fleet, "consumer");
+    yr_view *first = yr_process_follow(consumer, SERVICE);
+    yr_sim_run_for(fleet->sim, SOON_MS);
+    yr_view *second = yr_process_follow(consumer, other);
+    yr_sim_run_for(fleet->sim, SOON_MS);
+    yr_fake_etcd_drop_connections(fleet->etcd);
+    yr_sim_run_for(fleet->sim, LONG_MS);
+    yr_process *provider = yr_fleet_start(fleet, "provider");
+    yr_process_register(provider, SERVICE, 1);
+    yr_process_register(provider, other, 2);
     assert_true(yr_view_becomes(first, "10.0.0.1:1 ", SOON_MS));
     assert_true(yr_view_becomes(second, "10.0.0.1:2 ", SOON_MS));
-    assert_int_equal(consumer->registry->core.counters.lists, 2);
     yr_fleet_free(fleet);
 }
 
@@ -465,6 +489,7 @@ int main(void)
         cmocka_unit_test(after_a_compaction_the_list_is_read_at_once),
         cmocka_unit_test(watches_refused_time_and_again_are_not_asked_for_without_pause),
         cmocka_unit_test(a_watch_that_is_not_taken_up_makes_no_other_deaf),
+        cmocka_unit_test(watches_may_be_numbered_by_the_server),
         cmocka_unit_test(after_a_wipe_what_is_equal_may_change_again),
         cmocka_unit_test(an_answer_without_a_header_removes_nobody),
     };
