@@ -520,14 +520,22 @@ static bool send_ready(yr_canned_conn *conn)
                      &conn->out_begin);
 }
 
+static bool send_all_ready(yr_canned_conn *conn)
+{
+    bool is_sent = true;
+    while (is_sent &&
+           (conn->storm_at < conn->storm_granted || conn->out_begin < conn->out_end)) {
+        is_sent = send_ready(conn);
+    }
+    return is_sent;
+}
+
 bool yr_canned_conn_flush(yr_canned_conn *conn)
 {
     conn->is_blocked = false;
     for (;;) {
-        while (conn->storm_at < conn->storm_granted || conn->out_begin < conn->out_end) {
-            if (!send_ready(conn)) {
-                return conn->is_blocked;
-            }
+        if (!send_all_ready(conn)) {
+            return conn->is_blocked;
         }
         conn->out_begin = 0;
         conn->out_end = 0;

@@ -63,19 +63,23 @@ static int runs_of(const settings *options, const yr_work *work)
     return options->runs > 0 ? options->runs : work->runs;
 }
 
+static bool is_run(const settings *options, const yr_program *program)
+{
+    bool is_absent = strcmp(program->name, YR_PEER) == 0 && options->peer == NULL;
+    return !program->is_helper && !is_absent;
+}
+
 static bool run_programs(const settings *options, const yr_work *work, const char *address,
                          yr_series_set *set)
 {
     bool is_fine = true;
-    bool has_peer = options->peer != NULL;
     int runs = runs_of(options, work);
     for (int run = 0; run < runs; run++) {
         for (int i = 0; i < YR_PROGRAMS_MAX && work->programs[i].name != NULL; i++) {
             const yr_program *program = &work->programs[i];
-            bool is_absent = strcmp(program->name, YR_PEER) == 0 && !has_peer;
-            if (!program->is_helper && !is_absent) {
-                is_fine = yr_run(work, program->name, address, set) && is_fine;
-            }
+            is_fine =
+                (!is_run(options, program) || yr_run(work, program->name, address, set)) &&
+                is_fine;
         }
         (void)fputc('.', stderr);
     }

@@ -10,7 +10,9 @@
 #include "scratch.h"
 #include "work.h"
 
-#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <unistd.h>
 
 static bool run_yurpc(yr_sample *self)
 {
@@ -27,18 +29,10 @@ static bool run_yurpc(yr_sample *self)
     return service != NULL;
 }
 
+/* Remove it, if there is nothing in it. */
 static bool is_empty(const char *path)
 {
-    DIR *folder = opendir(path);
-    bool has_file = false;
-    const struct dirent *entry = NULL;
-    while (folder != NULL && (entry = readdir(folder)) != NULL) {
-        has_file = has_file || entry->d_name[0] != '.';
-    }
-    if (folder != NULL) {
-        closedir(folder);
-    }
-    return !has_file;
+    return rmdir(path) == 0 || errno == ENOENT;
 }
 
 /* The list is kept on disk, too: all that it costs until the file is there and all is closed.
@@ -46,10 +40,12 @@ static bool is_empty(const char *path)
 static bool run_keeping(yr_sample *self)
 {
     yr_scratch scratch = {.lock = -1};
+    char cache_dir[sizeof(scratch.path) + 8];
     if (yr_scratch_init(&scratch, "yurpc-bench.") != YURPC_OK) {
         return yr_fail(self, "no directory can be made", NULL);
     }
-    self->cache_dir = scratch.path;
+    (void)snprintf(cache_dir, sizeof(cache_dir), "%s/cache", scratch.path);
+    self->cache_dir = cache_dir;
     yr_span begin = yr_span_begin();
     yurpc_registry *registry = yr_sample_open(self, 0);
     yurpc_service *service =
@@ -58,7 +54,7 @@ static bool run_keeping(yr_sample *self)
     yurpc_service_close(service);
     yurpc_registry_close(registry);
     span.cpu_ns = yr_span_end(begin).cpu_ns;
-    bool is_kept = !is_empty(scratch.path);
+    bool is_kept = !is_empty(cache_dir);
     yr_scratch_deinit(&scratch);
     if (service != NULL && is_kept) {
         yr_report_span(span);

@@ -3,12 +3,12 @@
  * the last, from etcd and from the disk when there is no etcd any more; and sizes.
  */
 #include "canned.h"
+#include "command.h"
 #include "measure.h"
 #include "names.h"
 #include "peer.h"
 #include "run.h"
 #include "scratch.h"
-#include "spawn.h"
 #include "work.h"
 
 #include <limits.h>
@@ -36,8 +36,8 @@ static bool measure(const yr_sample *self, const char *const *arguments, size_t 
     int64_t wall_ns[TIMES];
     int64_t cpu_ns = 0;
     for (int i = 0; i < TIMES; i++) {
-        yr_spawned one;
-        if (!yr_spawn(arguments, &one) || one.lines != lines) {
+        yr_command_outcome one;
+        if (!yr_command_run(arguments, &one) || one.lines != lines) {
             return yr_fail(self, "the command has failed", NULL);
         }
         wall_ns[i] = one.wall_ns;
@@ -69,8 +69,8 @@ static bool run_discover(yr_sample *self)
 /* A list is kept while a server is there; then it goes, and the list is all there is. */
 static bool keep_list(const yr_sample *self, const char *const *arguments, yr_running *server)
 {
-    yr_spawned first;
-    bool is_kept = yr_spawn(arguments, &first) && first.lines == self->work->count;
+    yr_command_outcome first;
+    bool is_kept = yr_command_run(arguments, &first) && first.lines == self->work->count;
     return yr_run_finish(server) && is_kept;
 }
 
@@ -120,10 +120,10 @@ static bool measure_size(const yr_scratch *scratch, const char *path, const char
 {
     char stripped[PATH_SIZE];
     struct stat file;
-    yr_spawned strip;
+    yr_command_outcome strip;
     (void)snprintf(stripped, sizeof(stripped), "%s/%s", scratch->path, figure);
     const char *const arguments[] = {"strip", "-o", stripped, path, NULL};
-    if (!yr_spawn(arguments, &strip) || stat(stripped, &file) != 0) {
+    if (!yr_command_run(arguments, &strip) || stat(stripped, &file) != 0) {
         return false;
     }
     yr_report(figure, (double)file.st_size / 1e3);

@@ -90,6 +90,7 @@ static bool put_all(yr_bare *bare, yr_message *message, size_t count)
         }
     }
     bare->on_data = NULL;
+    bare->context = NULL;
     return is_fine;
 }
 

@@ -1,4 +1,4 @@
-#include "spawn.h"
+#include "command.h"
 
 #include "measure.h"
 
@@ -38,17 +38,20 @@ static pid_t start(const char *const *arguments, const int output[2])
         return -1;
     }
     /* posix_spawn() does not change them; its type only lacks the const. */
-    char *const *unchanged = (char *const *)(uintptr_t)arguments;
+    union {
+        const char *const *in;
+        char *const *out;
+    } unchanged = {.in = arguments};
     if (posix_spawn_file_actions_adddup2(&actions, output[1], 1) != 0 ||
         posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0) != 0 ||
-        posix_spawnp(&pid, arguments[0], &actions, NULL, unchanged, environment) != 0) {
+        posix_spawnp(&pid, arguments[0], &actions, NULL, unchanged.out, environment) != 0) {
         pid = -1;
     }
     posix_spawn_file_actions_destroy(&actions);
     return pid;
 }
 
-bool yr_spawn(const char *const *arguments, yr_spawned *ret_spawned)
+bool yr_command_run(const char *const *arguments, yr_command_outcome *ret_outcome)
 {
     struct rusage usage = {0};
     int output[2];
@@ -65,7 +68,7 @@ bool yr_spawn(const char *const *arguments, yr_spawned *ret_spawned)
         WEXITSTATUS(status) != 0) {
         return false;
     }
-    *ret_spawned = (yr_spawned){
+    *ret_outcome = (yr_command_outcome){
         .wall_ns = yr_now_ns() - begin,
         .cpu_ns = ns_of(usage.ru_utime) + ns_of(usage.ru_stime),
         .lines = lines,
