@@ -135,7 +135,8 @@ const yurpc_snapshot *yurpc_service_acquire(const yurpc_service *service)
 void yurpc_service_release(const yurpc_service *service, const yurpc_snapshot *snapshot)
 {
     (void)service;
-    yurpc_snapshot_release(snapshot);
+    (void)snapshot;
+    yr_snapshot_cell_release();
 }
 
 void yurpc_snapshot_release(const yurpc_snapshot *snapshot)
