@@ -94,8 +94,10 @@ yurpc_status yr_buf_append_text(yr_buf *buf, const char *text)
 yurpc_status yr_buf_append_format(yr_buf *buf, const char *format, ...)
 {
     va_list args;
+    size_t room = buf->cap - buf->len; /* what fits there is written once */
+    char *end = room > 0 ? (char *)buf->data + buf->len : NULL;
     va_start(args, format);
-    int len = vsnprintf(NULL, 0, format, args);
+    int len = vsnprintf(end, room, format, args);
     va_end(args);
     if (len < 0) {
         return YURPC_INVALID;
@@ -104,9 +106,11 @@ yurpc_status yr_buf_append_format(yr_buf *buf, const char *format, ...)
     if (status != YURPC_OK) {
         return status;
     }
-    va_start(args, format);
-    len = vsnprintf((char *)buf->data + buf->len, (size_t)len + 1, format, args);
-    va_end(args);
+    if ((size_t)len >= room) {
+        va_start(args, format);
+        len = vsnprintf((char *)buf->data + buf->len, (size_t)len + 1, format, args);
+        va_end(args);
+    }
     buf->len += len > 0 ? (size_t)len : 0;
     return YURPC_OK;
 }

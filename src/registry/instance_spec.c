@@ -178,9 +178,24 @@ static const char *group_fault(const char *group)
                : "contains control characters or is not UTF-8";
 }
 
+/* No value of @p spec is longer. */
+static size_t value_len_bound(const yurpc_instance_spec *spec)
+{
+    enum { PUNCTUATION = 256, ENTRY_PUNCTUATION = 8, ESCAPED = 6 };
+    size_t len = strlen(spec->service) + strlen(spec->host);
+    len += spec->group != NULL ? strlen(spec->group) : 0;
+    for (size_t i = 0; i < spec->metadata_count; i++) {
+        len += strlen(spec->metadata[i].key) + strlen(spec->metadata[i].value);
+    }
+    return PUNCTUATION + spec->metadata_count * ENTRY_PUNCTUATION + ESCAPED * len;
+}
+
 /* Whether readers would refuse the value for its length. */
 static yurpc_status check_value_len(const yurpc_instance_spec *spec, yurpc_error **ret_error)
 {
+    if (value_len_bound(spec) <= YR_INSTANCE_VALUE_MAX) {
+        return YURPC_OK;
+    }
     yr_buf value;
     yr_buf_init(&value, YR_INSTANCE_VALUE_MAX);
     yurpc_status status = yr_instance_encode(spec, true, &value);
@@ -231,12 +246,30 @@ yurpc_status yr_instance_spec_check(const yurpc_instance_spec *spec, yurpc_error
 
 /* ---- Writing ---- */
 
+enum { DIGITS_MAX = 10 }; /* of 32 bits */
+
+/* Its decimal digits, with a NUL behind them. */
+static const char *print_number(uint32_t number, char digits[DIGITS_MAX + 1])
+{
+    char *first = digits + DIGITS_MAX;
+    *first = '\0';
+    do {
+        *--first = (char)('0' + number % 10);
+        number /= 10;
+    } while (number > 0);
+    return first;
+}
+
 char *yr_node_new(const char *host, uint16_t port)
 {
-    size_t size = strlen(host) + sizeof ":65535";
-    char *node = yr_calloc(1, size);
+    char digits[DIGITS_MAX + 1];
+    const char *number = print_number(port, digits);
+    size_t host_len = strlen(host);
+    char *node = yr_calloc(1, host_len + 1 + strlen(number) + 1);
     if (node != NULL) {
-        (void)snprintf(node, size, "%s:%u", host, port);
+        memcpy(node, host, host_len);
+        node[host_len] = ':';
+        memcpy(node + host_len + 1, number, strlen(number));
     }
     return node;
 }
@@ -250,14 +283,9 @@ static yurpc_status append_field(yr_buf *out, const char *lead, yurpc_bytes text
 
 static yurpc_status append_number(yr_buf *out, const char *lead, uint32_t number)
 {
-    char digits[10];
-    size_t at = sizeof digits;
-    do {
-        digits[--at] = (char)('0' + number % 10);
-        number /= 10;
-    } while (number > 0);
+    char digits[DIGITS_MAX + 1];
     yurpc_status status = yr_buf_append_text(out, lead);
-    return status == YURPC_OK ? yr_buf_append(out, digits + at, sizeof digits - at) : status;
+    return status == YURPC_OK ? yr_buf_append_text(out, print_number(number, digits)) : status;
 }
 
 static yurpc_status append_metadata(yr_buf *out, const yurpc_instance_spec *spec)

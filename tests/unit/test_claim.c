@@ -29,10 +29,15 @@ static void a_claim_has_the_key_and_both_values_of_its_instance(void **state)
                         "{\"serviceName\":\"com.acme.User\",\"serviceVersion\":\"1.0\","
                         "\"serviceHost\":\"10.0.0.5\",\"servicePort\":8080,"
                         "\"serviceGroup\":\"default\"}");
-    assert_string_equal(claim->draining_value,
+    yr_arena arena;
+    yr_arena_init(&arena, 4096);
+    yurpc_bytes draining = yr_claim_draining_value(claim, &arena);
+    assert_int_equal(draining.len, strlen(draining.data));
+    assert_string_equal(draining.data,
                         "{\"serviceName\":\"com.acme.User\",\"serviceVersion\":\"1.0\","
                         "\"serviceHost\":\"10.0.0.5\",\"servicePort\":8080,"
                         "\"serviceGroup\":\"default\",\"draining\":true}");
+    yr_arena_deinit(&arena);
     yr_claim_free(claim);
 }
 

@@ -259,6 +259,10 @@ static void no_memory_leaves_nothing_behind(void **state)
         assert_true(status == YURPC_OK || (status == YURPC_NO_MEMORY && value.len == 1));
         yr_buf_deinit(&value);
     }
+    static char text[YR_INSTANCE_VALUE_MAX / 4]; /* so long that its length has to be tried */
+    memset(text, 'x', sizeof text - 1);
+    yurpc_metadata long_metadata = {"a", text};
+    spec.metadata = &long_metadata;
     yr_mem_fail_after(0);
     char *service = NULL;
     assert_int_equal(yr_service_parse("a", &service, NULL), YURPC_NO_MEMORY);

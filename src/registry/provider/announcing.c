@@ -2,6 +2,7 @@
 
 #include "base/bytes.h"
 #include "base/mem.h"
+#include "registry/instance.h"
 
 typedef struct announcing {
     yr_provider *provider;
@@ -27,16 +28,36 @@ static void on_announced(void *context, size_t index, yurpc_status status,
     done(provider, claim, session_id, status, error);
 }
 
+/* What is to be put for each claim of @p batch; draining values are in @p arena. */
+static yurpc_status fill_items(yr_announcement *items, const yr_list *batch, bool is_draining,
+                               yr_arena *arena)
+{
+    for (yr_list *link = batch->next; link != batch; link = link->next) {
+        const yr_claim *claim = YR_CONTAINER_OF(link, yr_claim, link);
+        yurpc_bytes value = is_draining ? yr_claim_draining_value(claim, arena)
+                                        : yr_bytes_of_text(claim->value);
+        if (value.data == NULL) {
+            return arena->failure;
+        }
+        *items++ = (yr_announcement){claim->service, claim->node, value};
+    }
+    return YURPC_OK;
+}
+
 yurpc_status yr_announcing_begin(yr_provider *provider, yr_list *batch, size_t count,
                                  yr_announce_mode mode, bool is_draining,
                                  yr_claim_done_fn *done)
 {
     yr_core *core = provider->core;
+    yr_arena arena;
+    yr_arena_init(&arena, count * 2 * YR_INSTANCE_VALUE_MAX);
     announcing *made = yr_calloc(1, sizeof *made + count * sizeof(yr_claim *));
     yr_announcement *items = yr_calloc(count, sizeof *items);
-    if (made == NULL || items == NULL) {
+    if (made == NULL || items == NULL ||
+        fill_items(items, batch, is_draining, &arena) != YURPC_OK) {
         yr_free(made);
         yr_free(items);
+        yr_arena_deinit(&arena);
         yr_list_move_all(&provider->todo, batch);
         return YURPC_NO_MEMORY;
     }
@@ -53,12 +74,11 @@ yurpc_status yr_announcing_begin(yr_provider *provider, yr_list *batch, size_t c
         claim->is_doubtful = false;
         claim->late_until_ms = late_until_ms;
         yr_list_append(&provider->rest, &claim->link);
-        const char *value = is_draining ? claim->draining_value : claim->value;
-        items[i] = (yr_announcement){claim->service, claim->node, yr_bytes_of_text(value)};
     }
     const yr_announce_request request = {
         .mode = mode, .items = items, .count = count, .deadline_ms = yr_core_attempt_ms(core)};
     core->ops->announce(core->driver, &request, on_announced, made);
     yr_free(items);
+    yr_arena_deinit(&arena);
     return YURPC_OK;
 }

@@ -8,29 +8,43 @@
 
 enum { BACKOFF_BASE_MS = 200, BACKOFF_CAP_MS = 60000 };
 
-static char *encode(const yurpc_instance_spec *spec, bool is_draining, yurpc_status *ret_status)
+/* In a piece of memory that is no larger than it has to be: there may be many claims. */
+static yurpc_status encode(const yurpc_instance_spec *spec, char **ret_value)
 {
     yr_buf buf;
     yr_buf_init(&buf, YR_INSTANCE_VALUE_MAX);
-    char *text = NULL;
-    yurpc_status status = yr_instance_encode(spec, is_draining, &buf);
+    yurpc_status status = yr_instance_encode(spec, false, &buf);
     if (status == YURPC_OK) {
-        text = yr_buf_detach_text(&buf);
-        status = text != NULL ? YURPC_OK : YURPC_NO_MEMORY;
+        *ret_value = yr_memdup0(buf.data, buf.len);
+        status = *ret_value != NULL ? YURPC_OK : YURPC_NO_MEMORY;
     }
     yr_buf_deinit(&buf);
-    *ret_status = status;
-    return text;
+    return status;
+}
+
+yurpc_bytes yr_claim_draining_value(const yr_claim *claim, yr_arena *arena)
+{
+    static const char ending[] = ",\"draining\":true}"; /* the last field, if it is there */
+    size_t len = strlen(claim->value) - 1;
+    char *value = yr_arena_alloc(arena, len + sizeof ending);
+    if (value == NULL) {
+        return yr_bytes(NULL, 0);
+    }
+    memcpy(value, claim->value, len);
+    memcpy(value + len, ending, sizeof ending);
+    return yr_bytes(value, len + sizeof ending - 1);
 }
 
 static char *join_key(const char *service, const char *node)
 {
-    yr_buf buf;
-    yr_buf_init(&buf, YR_SERVICE_LEN_MAX + YR_HOST_LEN_MAX + 32);
-    char *key = yr_buf_append_format(&buf, "%s/%s", service, node) == YURPC_OK
-                    ? yr_buf_detach_text(&buf)
-                    : NULL;
-    yr_buf_deinit(&buf);
+    size_t service_len = strlen(service);
+    size_t node_len = strlen(node);
+    char *key = yr_calloc(1, service_len + 1 + node_len + 1);
+    if (key != NULL) {
+        memcpy(key, service, service_len);
+        key[service_len] = '/';
+        memcpy(key + service_len + 1, node, node_len);
+    }
     return key;
 }
 
@@ -57,12 +71,8 @@ yurpc_status yr_claim_new(const yurpc_instance_spec *spec, const char *service,
     }
     claim->service = yr_bytes(claim->key, strlen(service));
     claim->node = yr_bytes(claim->key + strlen(service) + 1, strlen(node));
-    claim->value = encode(spec, false, &status);
-    if (claim->value == NULL) {
-        goto fail;
-    }
-    claim->draining_value = encode(spec, true, &status);
-    if (claim->draining_value == NULL) {
+    status = encode(spec, &claim->value);
+    if (status != YURPC_OK) {
         goto fail;
     }
     yr_free(node);
@@ -83,7 +93,6 @@ void yr_claim_free(yr_claim *claim)
     yr_list_remove(&claim->guard_link);
     yr_free(claim->key);
     yr_free(claim->value);
-    yr_free(claim->draining_value);
     yr_free(claim);
 }
 
@@ -150,11 +159,8 @@ yr_claim_action yr_claim_next(const yr_claim *claim, bool has_session, int64_t n
 void yr_claim_take_over(yr_claim *claim, yr_claim *fresh)
 {
     char *value = claim->value;
-    char *draining_value = claim->draining_value;
     claim->value = fresh->value;
-    claim->draining_value = fresh->draining_value;
     fresh->value = value;
-    fresh->draining_value = draining_value;
     claim->registration = fresh->registration;
     claim->registration->claim = claim;
     claim->known = YR_CLAIM_UNKNOWN;

@@ -9,6 +9,7 @@
 #ifndef YR_REGISTRY_CLAIM_H
 #define YR_REGISTRY_CLAIM_H
 
+#include "base/arena.h"
 #include "base/backoff.h"
 #include "base/list.h"
 #include "base/map.h"
@@ -48,7 +49,6 @@ struct yr_claim {
     yurpc_bytes service;  /* within key */
     yurpc_bytes node;     /* within key */
     char *value;
-    char *draining_value;
     yurpc_registration *registration; /* who wants it; NULL: nobody */
     yurpc_registration *leaver;       /* who waits for it to be done; NULL: nobody */
     yr_claim_known known;
@@ -72,6 +72,9 @@ YURPC_NODISCARD yurpc_status yr_claim_new(const yurpc_instance_spec *spec, const
                                           yr_claim **ret_claim);
 void yr_claim_free(yr_claim *claim);
 
+/* The value that says that it is about to leave, in @p arena; NULL: out of memory. */
+yurpc_bytes yr_claim_draining_value(const yr_claim *claim, yr_arena *arena);
+
 /* What to do now; @p has_session: a session is open. */
 yr_claim_action yr_claim_next(const yr_claim *claim, bool has_session, int64_t now_ms);
 
@@ -85,7 +88,7 @@ bool yr_claim_needs_guard(const yr_claim *claim);
 int64_t yr_claim_due_ms(const yr_claim *claim, int64_t now_ms);
 
 /*
- * A new registration wants the node of @p claim, which nobody wants now: take over the values
+ * A new registration wants the node of @p claim, which nobody wants now: take over the value
  * and the registration of @p fresh, which is freed.
  */
 void yr_claim_take_over(yr_claim *claim, yr_claim *fresh);
