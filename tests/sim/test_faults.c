@@ -398,33 +398,60 @@ static void a_one_way_cut_is_noticed_by_its_silence(void **state)
     yr_pair_free(&scene);
 }
 
+/* Instances of one host, with so many bytes more in each value. */
+static void put_many(yr_fleet *fleet, int count, int filler_len)
+{
+    for (int i = 0; i < count; i++) {
+        char name[128];
+        char value[2048];
+        (void)snprintf(name, sizeof name, "/rpc/" SERVICE "/10.0.0.1:%d", 10000 + i);
+        (void)snprintf(value, sizeof value,
+                       "{\"serviceName\":\"com.acme.UserService\",\"serviceVersion\":\"1.0\","
+                       "\"serviceHost\":\"10.0.0.1\",\"servicePort\":%d,\"filler\":\"%0*d\"}",
+                       10000 + i, filler_len, 0);
+        yr_fake_etcd_put(fleet->etcd, name, value, 0);
+    }
+}
+
+/* Follow a service, and see that so many of it are known in time. */
+static void expect_listed(yr_fleet *fleet, size_t count, int64_t within_ms)
+{
+    yr_process *consumer = yr_fleet_start(fleet, "consumer");
+    yr_directory *directory = &consumer->registry->directory;
+    yr_entry *entry = NULL;
+    assert_ok(yr_directory_open(directory, SERVICE, &entry));
+    yr_sim_run_for(fleet->sim, within_ms);
+    assert_int_equal(yurpc_snapshot_count(yr_snapshot_cell_current(entry->cell)), count);
+    yr_directory_close(directory, entry);
+}
+
 /* D65, in the small: ten thousand instances of 1 KiB come in pages, well within 3 s. */
 static void a_service_of_ten_thousand_is_listed_in_time(void **state)
 {
     (void)state;
     enum { COUNT = 10000, FILLER_LEN = 900, SYNC_MS = 3000 };
     yr_fleet *fleet = yr_fleet_new(1, false);
-    char filler[FILLER_LEN + 1];
-    memset(filler, 'x', FILLER_LEN);
-    filler[FILLER_LEN] = '\0';
-    for (int i = 0; i < COUNT; i++) {
-        char name[128];
-        char value[FILLER_LEN + 256];
-        (void)snprintf(name, sizeof name, "/rpc/" SERVICE "/10.0.0.1:%d", 10000 + i);
-        (void)snprintf(value, sizeof value,
-                       "{\"serviceName\":\"com.acme.UserService\",\"serviceVersion\":\"1.0\","
-                       "\"serviceHost\":\"10.0.0.1\",\"servicePort\":%d,\"filler\":\"%s\"}",
-                       10000 + i, filler);
-        yr_fake_etcd_put(fleet->etcd, name, value, 0);
-    }
-    yr_process *consumer = yr_fleet_start(fleet, "consumer");
-    yr_directory *directory = &consumer->registry->directory;
-    yr_entry *entry = NULL;
-    assert_ok(yr_directory_open(directory, SERVICE, &entry));
-    yr_sim_run_for(fleet->sim, SYNC_MS);
-    assert_int_equal(yurpc_snapshot_count(yr_snapshot_cell_current(entry->cell)), COUNT);
+    put_many(fleet, COUNT, FILLER_LEN);
+    expect_listed(fleet, COUNT, SYNC_MS);
     assert_true(yr_fake_etcd_count_requests(fleet->etcd, "Range", 0) > 1);
-    yr_directory_close(directory, entry);
+    yr_fleet_free(fleet);
+}
+
+/*
+ * A page of a large service takes a busy etcd as long as the whole list would, because it
+ * counts all of it each time: pages must not stay small for that.
+ */
+static void a_server_that_thinks_long_over_each_page_is_asked_for_few(void **state)
+{
+    (void)state;
+    enum { COUNT = 10000, THINKING_MS = 1500, PAGES = 6, SYNC_MS = (PAGES + 1) * THINKING_MS };
+    yr_fleet *fleet = yr_fleet_new(1, false);
+    put_many(fleet, COUNT, 1);
+    yr_fake_rule rule = {
+        .method = "Range", .action = YR_FAKE_DELAY_ANSWER, .number = THINKING_MS};
+    yr_fake_etcd_add_rule(fleet->etcd, &rule);
+    expect_listed(fleet, COUNT, SYNC_MS);
+    assert_in_range(yr_fake_etcd_count_requests(fleet->etcd, "Range", 0), 2, PAGES);
     yr_fleet_free(fleet);
 }
 
@@ -536,6 +563,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_one_way_cut_is_noticed_by_its_silence),
         cmocka_unit_test(a_server_without_progress_serves_all_the_same),
         cmocka_unit_test(a_service_of_ten_thousand_is_listed_in_time),
+        cmocka_unit_test(a_server_that_thinks_long_over_each_page_is_asked_for_few),
         cmocka_unit_test(a_list_that_is_too_large_for_one_message_comes_in_smaller_pages),
         cmocka_unit_test(pages_that_had_to_be_small_grow_again),
     };

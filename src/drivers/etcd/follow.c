@@ -21,7 +21,9 @@ enum {
 
     /*
      * A list shares its connection with the beat of the lease, which waits behind each page. So
-     * pages begin small, grow while they are quick, and shrink when they are slow.
+     * pages begin small, grow while they are quick, and shrink when they are slow. What counts
+     * is how long they take to come in: how long etcd thinks before holds up nobody, and does
+     * not depend on their length, for it counts the whole range every time.
      */
     PAGE_LEN_FIRST = 32,
     PAGE_GROWTH = 8,
@@ -44,14 +46,14 @@ struct yr_follow {
     yr_etcd_watch *watch;  /* NULL: no watch */
     char *page_key;        /* where the next page begins; NULL: the first page */
     size_t page_key_len;
-    yr_buf page_last;     /* the last key of the page under way, as far as it has come */
-    size_t page_count;    /* keys of it */
-    size_t list_count;    /* keys of the pages before it */
-    bool has_begun_list;  /* part of the list under way was reported */
-    int64_t page_len;     /* keys that the next one may have */
-    int64_t page_len_max; /* because more were too large; twice as many with each list */
-    int64_t page_asked_ms;
-    int64_t revision; /* all up to it was reported */
+    yr_buf page_last;      /* the last key of the page under way, as far as it has come */
+    size_t page_count;     /* keys of it */
+    size_t list_count;     /* keys of the pages before it */
+    bool has_begun_list;   /* part of the list under way was reported */
+    int64_t page_len;      /* keys that the next one may have */
+    int64_t page_len_max;  /* because more were too large; twice as many with each list */
+    int64_t page_begun_ms; /* its first keys came then */
+    int64_t revision;      /* all up to it was reported */
     bool is_stale;
     bool is_confirmed; /* the watch behind the list has caught up */
     yr_lag lag;
@@ -317,6 +319,9 @@ static void on_page_kvs(void *context, const yurpc_etcd_kv *kvs, size_t count)
     yr_fact facts[FACTS_MAX];
     const yurpc_bytes last = kvs[count - 1].key;
     yr_buf_clear(&follow->page_last);
+    if (follow->page_count == 0) {
+        follow->page_begun_ms = yr_io_now_ms(follow->driver->io);
+    }
     follow->page_count += count;
     if (yr_buf_append(&follow->page_last, last.data, last.len) != YURPC_OK) {
         yr_buf_clear(&follow->page_last); /* nothing can follow this page */
@@ -362,7 +367,8 @@ static bool is_too_large(const yr_follow *follow, const yurpc_error *error)
 /* How many keys to ask for next, after a page that came, or not. */
 static void adapt_page_len(yr_follow *follow, bool has_come)
 {
-    int64_t took_ms = yr_io_now_ms(follow->driver->io) - follow->page_asked_ms;
+    bool has_keys = follow->page_count > 0;
+    int64_t took_ms = has_keys ? yr_io_now_ms(follow->driver->io) - follow->page_begun_ms : 0;
     if (!has_come || took_ms > PAGE_SLOW_MS) {
         follow->page_len /= has_come ? 2 : 4;
     } else if (took_ms <= PAGE_QUICK_MS) {
@@ -406,7 +412,6 @@ static void list_page(yr_follow *follow)
 {
     yurpc_etcd_op_options options = YURPC_ETCD_OP_OPTIONS_INIT;
     follow->page_len = limit_page_len(follow);
-    follow->page_asked_ms = yr_io_now_ms(follow->driver->io);
     options.limit = follow->page_len;
     options.timeout_ms = LIST_TIMEOUT_MS;
     yurpc_bytes first = yr_bytes_of_text(follow->first);
