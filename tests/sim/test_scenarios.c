@@ -62,7 +62,7 @@ static bool is_registered(void *context)
 static void an_instance_unregistered_while_its_key_is_listed_is_gone_too(void **state)
 {
     (void)state;
-    for (int64_t delay = 0; delay < 20; delay++) {
+    for (int64_t delay = 0; delay < 80; delay++) { /* it is listed after 50 ms */
         yr_pair scene = yr_pair_new(1, 1);
         yr_pair_run_for(&scene, 1000);
         yr_wanted *second = yr_process_register(scene.provider, SERVICE, 2);
@@ -119,6 +119,30 @@ static void a_key_deleted_by_hand_is_put_back(void **state)
     assert_true(yr_view_becomes(scene.view, "10.0.0.1:1 ", SOON_MS));
     assert_int_equal(scene.wanted->losses, 1);
     yr_pair_free(&scene);
+}
+
+/* A second key is watched, with all of its service, a moment after it was put. */
+static void any_of_many_keys_that_is_deleted_is_put_back_and_they_cost_one_watch(void **state)
+{
+    (void)state;
+    enum { MOMENT_MS = 50, COUNT = 7 };
+    for (int64_t delay = 0; delay < 3 * MOMENT_MS; delay += MOMENT_MS / 5) {
+        yr_pair scene = yr_pair_new(1, 1);
+        yr_pair_run_for(&scene, 1000);
+        int64_t since = yr_sim_now_ms(scene.fleet->sim);
+        yr_wanted *last = NULL;
+        for (uint16_t port = 2; port < 2 + COUNT; port++) {
+            last = yr_process_register(scene.provider, SERVICE, port);
+        }
+        assert_true(yr_sim_run_until(scene.fleet->sim, is_registered, last, SOON_MS));
+        yr_pair_run_for(&scene, delay);
+        yr_fake_etcd_delete(scene.fleet->etcd, "/rpc/" SERVICE "/10.0.0.1:8");
+        yr_pair_run_for(&scene, SOON_MS);
+        assert_int_equal(yr_fake_etcd_count_requests(scene.fleet->etcd, "Watch", since), 1);
+        assert_null(yr_fleet_settle(scene.fleet, SERVICE, 1));
+        assert_int_equal(last->losses, 1);
+        yr_pair_free(&scene);
+    }
 }
 
 static void a_key_overwritten_by_hand_is_repaired(void **state)
@@ -415,6 +439,7 @@ int main(void)
         cmocka_unit_test(a_killed_provider_is_gone_when_its_lease_expires),
         cmocka_unit_test(a_revoked_lease_brings_the_instance_back_under_a_new_one),
         cmocka_unit_test(a_key_deleted_by_hand_is_put_back),
+        cmocka_unit_test(any_of_many_keys_that_is_deleted_is_put_back_and_they_cost_one_watch),
         cmocka_unit_test(a_key_overwritten_by_hand_is_repaired),
         cmocka_unit_test(a_wiped_registry_has_everything_again),
         cmocka_unit_test(a_registry_wiped_to_the_same_revision_has_everything_again),

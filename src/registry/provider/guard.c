@@ -4,16 +4,24 @@
 #include "base/mem.h"
 #include "registry/instance.h"
 
-enum { NODE_LEN_MAX = YR_HOST_LEN_MAX + 8 }; /* no node of ours is longer */
+enum {
+    NODE_LEN_MAX = YR_HOST_LEN_MAX + 8, /* no node of ours is longer */
+    WIDEN_PAUSE_MS = 50,
+    WIDEN_MAX_MS = 2000,
+};
 
 typedef struct yr_guard {
     yr_map_node map_node; /* key: service */
     yr_guards *guards;
     char *service;
-    yr_follow *follow; /* NULL: could not be begun */
-    bool is_wide;      /* follows the whole service */
-    yr_list claims;
-    size_t claim_count;
+    yr_follow *follow;  /* NULL: could not be begun */
+    bool is_wide;       /* follows the whole service */
+    yr_list claims;     /* that the follow tells of */
+    yr_list waiting;    /* until it is wide */
+    size_t claim_count; /* of both */
+    yr_timer widen_timer;
+    int64_t widen_by_ms;
+    size_t count_then;  /* claims when the timer was started */
     uint64_t list;      /* the number of the list being received, or received last */
     yr_timer ask_timer; /* never inside the follow's own callback */
 } yr_guard;
@@ -68,6 +76,7 @@ static void guard_free(yr_guard *guard)
 {
     unfollow(guard);
     yr_timer_stop(guard->guards->core->io, &guard->ask_timer);
+    yr_timer_stop(guard->guards->core->io, &guard->widen_timer);
     yr_map_remove(&guard->guards->by_service, &guard->map_node);
     yr_free(guard->service);
     yr_free(guard);
@@ -81,6 +90,7 @@ void yr_guards_deinit(yr_guards *guards)
     while ((node = yr_map_next(&guards->by_service, NULL)) != NULL) {
         yr_guard *found = YR_CONTAINER_OF(node, yr_guard, map_node);
         yr_list *link = NULL;
+        yr_list_move_all(&found->claims, &found->waiting);
         while ((link = yr_list_take_first(&found->claims)) != NULL) {
             YR_CONTAINER_OF(link, yr_claim, guard_link)->guard = NULL;
         }
@@ -191,6 +201,38 @@ static yurpc_status follow(yr_guard *guard, const yr_claim *claim, bool is_wide)
     return YURPC_OK;
 }
 
+/*
+ * Who registers many instances of a service does so within a moment, and needs not hear of each
+ * of them: the whole service is followed when no more are added.
+ */
+static void widen_later(yr_guard *guard)
+{
+    yr_io *io = guard->guards->core->io;
+    if (!yr_timer_is_running(&guard->widen_timer)) {
+        guard->widen_by_ms = yr_io_now_ms(io) + WIDEN_MAX_MS;
+        guard->count_then = guard->claim_count;
+        yr_timer_start(io, &guard->widen_timer, WIDEN_PAUSE_MS);
+    }
+}
+
+static void on_widen(void *context)
+{
+    yr_guard *guard = context;
+    yr_io *io = guard->guards->core->io;
+    bool is_growing = guard->claim_count != guard->count_then;
+    if (yr_list_is_empty(&guard->waiting)) {
+        return;
+    }
+    const yr_claim *claim = YR_CONTAINER_OF(guard->waiting.next, yr_claim, guard_link);
+    if ((is_growing && yr_io_now_ms(io) < guard->widen_by_ms) ||
+        follow(guard, claim, true) != YURPC_OK) {
+        guard->count_then = guard->claim_count;
+        yr_timer_start(io, &guard->widen_timer, WIDEN_PAUSE_MS);
+        return;
+    }
+    yr_list_move_all(&guard->claims, &guard->waiting); /* its first list has to name all */
+}
+
 static yurpc_status guard_new(yr_guards *guards, const yr_claim *claim, yr_guard **ret_guard)
 {
     yr_guard *made = yr_calloc(1, sizeof *made);
@@ -199,7 +241,9 @@ static yurpc_status guard_new(yr_guards *guards, const yr_claim *claim, yr_guard
     }
     made->guards = guards;
     yr_list_init(&made->claims);
+    yr_list_init(&made->waiting);
     yr_timer_init(&made->ask_timer, on_ask, made);
+    yr_timer_init(&made->widen_timer, on_widen, made);
     made->service = yr_memdup0(claim->service.data, claim->service.len);
     if (made->service == NULL) {
         yr_free(made);
@@ -227,22 +271,24 @@ yurpc_status yr_guards_add(yr_guards *guards, yr_claim *claim)
     if (status != YURPC_OK) {
         return status;
     }
-    bool is_wide = guard->claim_count > 0;
-    bool is_begun = guard->follow == NULL || (is_wide && !guard->is_wide);
+    bool is_begun = guard->follow == NULL;
     if (is_begun) {
-        status = follow(guard, claim, is_wide);
+        status = follow(guard, claim, false);
     }
     if (status != YURPC_OK) {
-        if (guard->claim_count == 0) {
-            guard_free(guard);
-        }
+        guard_free(guard);
         return status;
     }
-    yr_list_append(&guard->claims, &claim->guard_link);
+    bool is_covered = is_begun || guard->is_wide;
+    yr_list_append(is_covered ? &guard->claims : &guard->waiting, &claim->guard_link);
     guard->claim_count++;
     claim->guard = guard;
     claim->list_seen = guard->list;
-    claim->is_excused = !is_begun; /* who begins later than the key is put, needs no excuse */
+    /* Who is listed later than its key is put, needs no excuse. */
+    claim->is_excused = is_covered && !is_begun;
+    if (!is_covered) {
+        widen_later(guard);
+    }
     return YURPC_OK;
 }
 

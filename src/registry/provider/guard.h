@@ -3,7 +3,8 @@
  * another process is noticed at once: a keepalive that succeeds proves nothing about keys.
  *
  * One follow per service: of the very node while there is one claim, of the whole service
- * when there are more. Every few minutes all of them list anew, because watches may lie.
+ * when there are more: as soon as none was added for 50 ms, at the latest after 2 s. Every few
+ * minutes all of them list anew, because watches may lie.
  */
 #ifndef YR_REGISTRY_GUARD_H
 #define YR_REGISTRY_GUARD_H
