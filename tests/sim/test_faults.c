@@ -455,6 +455,32 @@ static void a_server_that_thinks_long_over_each_page_is_asked_for_few(void **sta
     yr_fleet_free(fleet);
 }
 
+/*
+ * A busy etcd takes longer over each watch than a follow waits for it. Asking anew in the same
+ * rhythm for ever would keep it busy: ten thousand follows of one consumer did that.
+ */
+static void a_server_that_is_slow_with_watches_is_given_more_and_more_time(void **state)
+{
+    (void)state;
+    enum { COUNT = 10, THINKING_MS = 12000, SYNC_MS = 60000 };
+    enum { LISTS = 4 + SYNC_MS / YR_FLEET_RECONCILE_MS }; /* the latter come in any case */
+    yr_fleet *fleet = yr_fleet_new(1, false);
+    put_many(fleet, COUNT, 1);
+    yr_fake_rule rule = {.method = "Watch", .action = YR_FAKE_DELAY, .number = THINKING_MS};
+    yr_fake_etcd_add_rule(fleet->etcd, &rule);
+    yr_process *consumer = yr_fleet_start(fleet, "consumer");
+    yr_directory *directory = &consumer->registry->directory;
+    yr_entry *entry = NULL;
+    assert_ok(yr_directory_open(directory, SERVICE, &entry));
+    yr_sim_run_for(fleet->sim, SYNC_MS);
+    const yurpc_snapshot *now = yr_snapshot_cell_current(entry->cell);
+    assert_int_equal(yurpc_snapshot_count(now), COUNT);
+    assert_false(yurpc_snapshot_is_stale(now));
+    assert_in_range(yr_fake_etcd_count_requests(fleet->etcd, "Range", 0), 1, LISTS);
+    yr_directory_close(directory, entry);
+    yr_fleet_free(fleet);
+}
+
 /* D66: more than a message may hold: smaller pages, and what is good among the junk comes. */
 static void a_list_that_is_too_large_for_one_message_comes_in_smaller_pages(void **state)
 {
@@ -564,6 +590,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_server_without_progress_serves_all_the_same),
         cmocka_unit_test(a_service_of_ten_thousand_is_listed_in_time),
         cmocka_unit_test(a_server_that_thinks_long_over_each_page_is_asked_for_few),
+        cmocka_unit_test(a_server_that_is_slow_with_watches_is_given_more_and_more_time),
         cmocka_unit_test(a_list_that_is_too_large_for_one_message_comes_in_smaller_pages),
         cmocka_unit_test(pages_that_had_to_be_small_grow_again),
     };

@@ -17,7 +17,9 @@ enum {
     BACKOFF_CAP_MS = 5000,
     SERIES_MS = 3 * BACKOFF_CAP_MS, /* failures that are farther apart are no series */
     LIST_TIMEOUT_MS = 10000,
+    /* For a watch to be taken up: twice as long after one in vain, half after one that was. */
     CONFIRM_MS = 5000,
+    CONFIRM_MAX_MS = 80000,
 
     /*
      * A list shares its connection with the beat of the lease, which waits behind each page. So
@@ -64,6 +66,7 @@ struct yr_follow {
     int64_t
         failed_at_ms; /* when the newest failure was; a success between may be half of one */
     yr_timer retry;
+    int64_t confirm_ms;    /* how long the next watch has */
     yr_timer confirmation; /* by when a watch must have caught up */
 };
 
@@ -209,6 +212,9 @@ static void on_watch_stale(void *context, bool is_stale, const yurpc_error *erro
 {
     yr_follow *follow = context;
     follow->is_confirmed = !is_stale;
+    if (!is_stale && follow->confirm_ms > CONFIRM_MS) {
+        follow->confirm_ms /= 2;
+    }
     if (!report_stale(context, is_stale, error)) {
         return;
     }
@@ -223,6 +229,7 @@ static void on_unconfirmed(void *context)
     }
     yr_log_write(&follow->driver->log, YURPC_LOG_INFO, "etcd",
                  "the watch of %s was not taken up in time: listing again", follow->prefix);
+    follow->confirm_ms *= follow->confirm_ms < CONFIRM_MAX_MS ? 2 : 1;
     start_list(follow);
     if (!report_stale(follow, true, NULL)) {
         return;
@@ -259,7 +266,7 @@ static void start_watch(yr_follow *follow)
     options.is_prefix = follow->end == NULL;
     options.range_end = yr_bytes(follow->end, follow->end_len);
     follow->is_confirmed = false;
-    yr_timer_start(follow->driver->io, &follow->confirmation, CONFIRM_MS);
+    yr_timer_start(follow->driver->io, &follow->confirmation, follow->confirm_ms);
     if (yr_etcd_watch_start(follow->driver->client, &options, &events, follow,
                             &follow->watch) != YURPC_OK) {
         list_later(follow); /* a list without a watch behind it would grow old */
@@ -506,6 +513,7 @@ yurpc_status yr_etcd_driver_follow(yr_driver *driver, const yr_scope *scope,
     }
     yr_list_append(&driver->follows, &follow->link);
     follow->driver = driver;
+    follow->confirm_ms = CONFIRM_MS;
     follow->page_len = PAGE_LEN_FIRST;
     follow->page_len_max = driver->page_len;
     follow->events = *events;
