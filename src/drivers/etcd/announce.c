@@ -16,8 +16,8 @@ enum {
 };
 
 typedef struct announced_record {
-    char *key;
-    char *value;
+    const char *key; /* in the texts */
+    const char *value;
     size_t value_len;
 } announced_record;
 
@@ -33,6 +33,7 @@ typedef struct announce {
     size_t pending;   /* records not done */
     size_t in_flight; /* chunks */
     yr_task begin_task;
+    char *texts; /* all keys and values, each with a NUL behind it */
     announced_record records[];
 } announce;
 
@@ -49,14 +50,10 @@ typedef struct single {
 
 static void announce_free(announce *all)
 {
-    if (all == NULL) {
-        return;
+    if (all != NULL) {
+        yr_free(all->texts);
+        yr_free(all);
     }
-    for (size_t i = 0; i < all->count; i++) {
-        yr_free(all->records[i].key);
-        yr_free(all->records[i].value);
-    }
-    yr_free(all);
 }
 
 /* The last record frees @p all. */
@@ -263,6 +260,15 @@ static void on_begin(void *context)
     send_chunks(all);
 }
 
+static size_t texts_size(const yr_announcement *items, size_t count)
+{
+    size_t size = 0;
+    for (size_t i = 0; i < count; i++) {
+        size += yr_key_size(items[i].service, items[i].node) + items[i].value.len + 1;
+    }
+    return size;
+}
+
 static announce *announce_new(const yr_announcement *items, size_t count)
 {
     announce *all = yr_calloc(1, sizeof *all + count * sizeof(announced_record));
@@ -270,15 +276,22 @@ static announce *announce_new(const yr_announcement *items, size_t count)
         return NULL;
     }
     all->count = count;
+    all->texts = yr_calloc(1, texts_size(items, count));
+    if (all->texts == NULL) {
+        announce_free(all);
+        return NULL;
+    }
+    char *text = all->texts;
     for (size_t i = 0; i < count; i++) {
         announced_record *record = &all->records[i];
-        record->key = yr_key_new(items[i].service, items[i].node);
-        record->value = yr_memdup0(items[i].value.data, items[i].value.len);
+        record->key = text;
+        text += yr_key_write(items[i].service, items[i].node, text);
+        record->value = text;
         record->value_len = items[i].value.len;
-        if (record->key == NULL || record->value == NULL) {
-            announce_free(all);
-            return NULL;
+        if (record->value_len > 0) {
+            memcpy(text, items[i].value.data, record->value_len);
         }
+        text += record->value_len + 1;
     }
     return all;
 }

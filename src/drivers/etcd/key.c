@@ -3,18 +3,30 @@
 #include "base/bytes.h"
 #include "base/mem.h"
 
-char *yr_key_new(yurpc_bytes service, yurpc_bytes node)
+size_t yr_key_size(yurpc_bytes service, yurpc_bytes node)
+{
+    return sizeof YR_KEY_ROOT - 1 + service.len + 1 + node.len + 1;
+}
+
+size_t yr_key_write(yurpc_bytes service, yurpc_bytes node, char *key)
 {
     const size_t root_len = sizeof YR_KEY_ROOT - 1;
-    char *key = yr_calloc(1, root_len + service.len + 1 + node.len + 1);
-    if (key == NULL) {
-        return NULL;
-    }
+    size_t size = yr_key_size(service, node);
     memcpy(key, YR_KEY_ROOT, root_len);
     memcpy(key + root_len, service.data, service.len);
     key[root_len + service.len] = '/';
     if (node.len > 0) {
         memcpy(key + root_len + service.len + 1, node.data, node.len);
+    }
+    key[size - 1] = '\0';
+    return size;
+}
+
+char *yr_key_new(yurpc_bytes service, yurpc_bytes node)
+{
+    char *key = yr_calloc(1, yr_key_size(service, node));
+    if (key != NULL) {
+        (void)yr_key_write(service, node, key);
     }
     return key;
 }

@@ -6,14 +6,21 @@
 #include "registry/instance.h"
 #include "registry/provider/registration.h"
 
-enum { BACKOFF_BASE_MS = 200, BACKOFF_CAP_MS = 60000 };
+enum {
+    BACKOFF_BASE_MS = 200,
+    BACKOFF_CAP_MS = 60000,
+    VALUE_LEN = 512, /* nearly all values fit */
+};
 
 /* In a piece of memory that is no larger than it has to be: there may be many claims. */
 static yurpc_status encode(const yurpc_instance_spec *spec, char **ret_value)
 {
     yr_buf buf;
     yr_buf_init(&buf, YR_INSTANCE_VALUE_MAX);
-    yurpc_status status = yr_instance_encode(spec, false, &buf);
+    yurpc_status status = yr_buf_reserve(&buf, VALUE_LEN);
+    if (status == YURPC_OK) {
+        status = yr_instance_encode(spec, false, &buf);
+    }
     if (status == YURPC_OK) {
         *ret_value = yr_memdup0(buf.data, buf.len);
         status = *ret_value != NULL ? YURPC_OK : YURPC_NO_MEMORY;

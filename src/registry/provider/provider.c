@@ -69,9 +69,10 @@ static void on_leave_task(void *context)
 static void add_one(yr_provider *provider, yurpc_registration *registration)
 {
     yr_claim *claim = registration->claim;
-    yr_map_node *node = yr_map_find(&provider->claims, yr_bytes_of_text(claim->key));
-    yr_claim *present = YR_CONTAINER_OF(node, yr_claim, map_node);
-    if (present != claim) {
+    bool is_mapped = claim->map_node.key.data != NULL; /* else another claim to its node is */
+    if (!is_mapped) {
+        yr_map_node *node = yr_map_find(&provider->claims, yr_bytes_of_text(claim->key));
+        yr_claim *present = YR_CONTAINER_OF(node, yr_claim, map_node);
         if (present->leaver != NULL) {
             leave_ended(provider, present->leaver, YURPC_OK, NULL); /* its wish is overtaken */
         }
