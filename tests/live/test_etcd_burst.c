@@ -73,17 +73,17 @@ static void put_nth(writer *self, int number)
                                    NULL, on_put, self));
 }
 
-static void write_burst(writer *self)
+static void write_burst(writer *self, int count)
 {
     yurpc_etcd_config config = YURPC_ETCD_CONFIG_INIT;
     memset(self, 0, sizeof *self);
     config.endpoints = yr_engine_address(engine);
     assert_ok(yurpc_etcd_open(&config, &self->client, NULL));
-    for (int i = 0; i < BURST; i++) {
+    for (int i = 0; i < count; i++) {
         await_answers(self, i - WRITES_MAX);
         put_nth(self, i);
     }
-    await_answers(self, BURST);
+    await_answers(self, count);
     assert_int_equal(atomic_load(&self->failures), 0);
     yurpc_etcd_close(self->client);
 }
@@ -137,8 +137,12 @@ static void a_consumer_that_fell_behind_lists_again(void **state)
     while (stats_of(registry).lists == 0 && yr_test_now_ms() < end) {
         step(registry);
     }
+    write_burst(&other, 1);
+    while (stats_of(registry).changes == 0 && yr_test_now_ms() < end) {
+        step(registry); /* until the watch has been taken up */
+    }
     assert_int_equal(stats_of(registry).lists, 1);
-    write_burst(&other);
+    write_burst(&other, BURST);
     int64_t began = yr_test_now_ms();
     while (count_newest(service) < PORTS && yr_test_now_ms() < began + PATIENCE_MS) {
         step(registry);
