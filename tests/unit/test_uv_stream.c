@@ -17,7 +17,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { LIMIT_MS = 10000, CONNECT_MS = 5000 };
+enum { LIMIT_MS = 20000, CONNECT_MS = 5000 };
 
 typedef struct world {
     yr_io *io;
