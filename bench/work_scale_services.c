@@ -15,7 +15,13 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { EACH = 10, WAIT_MAX_MS = 60000, PAUSE_MS = 2, SETTLE_MS = 500, BLOCK_SIZE = 256 * 1024 };
+enum {
+    EACH = 10,
+    WAIT_MAX_MS = 60000,
+    PAUSE_MS = 10,
+    SETTLE_MS = 500,
+    BLOCK_SIZE = 256 * 1024
+};
 
 #define FILLER "services"
 #define RELAY  "relay"
@@ -189,6 +195,9 @@ static bool measure(yr_sample *self, yurpc_registry *registry, yurpc_service **s
     yr_span span = yr_span_begin();
     is_fine = is_fine && follow_all(registry, services, count);
     span = yr_span_end(span);
+    yurpc_registry_stats stats = {.size = sizeof(stats)};
+    is_fine = is_fine && yurpc_registry_get_stats(registry, &stats) == YURPC_OK;
+    yr_report("follow_lists", (double)stats.lists);
     is_fine = is_fine && are_complete(services, count) &&
               report_part(self, "follow", span, before.cpu_ms);
     yr_pause_ms(SETTLE_MS);
@@ -227,6 +236,7 @@ static const yr_row rows[] = {
     {"until all are fresh", "ms", "yurpc.follow_wall_ms", NULL, NULL, NULL, NULL},
     {"CPU", "ms", "yurpc.follow_cpu_ms", NULL, NULL, NULL, NULL},
     {"CPU of etcd", "ms", "yurpc.follow_etcd_ms", NULL, NULL, NULL, NULL},
+    {"lists read", "", "yurpc.follow_lists", NULL, NULL, NULL, NULL},
     {"memory", "MB", "yurpc.kept_mb", NULL, NULL, NULL, NULL},
     {"fresh again after a cut", "ms", "yurpc.again_wall_ms", NULL, NULL, NULL, NULL},
     {"CPU of that", "ms", "yurpc.again_cpu_ms", NULL, NULL, NULL, NULL},

@@ -40,7 +40,7 @@ def read(paths):
     """{(group, figure, series): {size: [values]}}, of all files together."""
     found = {}
     for path in paths:
-        for row in json.loads(pathlib.Path(path).read_text())["rows"]:
+        for row in json.loads(pathlib.Path(path).read_text(encoding="utf-8"))["rows"]:
             _, group, size = (row["work"].split(".") + ["", ""])[:3]
             for series in ("yurpc", "bare"):
                 if size.isdigit() and row.get(series):
@@ -122,7 +122,7 @@ def main():
     for name, *rest in PLOTS:
         svg = draw(found, *rest)
         if svg is not None:
-            (folder / f"scale-{name}.svg").write_text(svg)
+            (folder / f"scale-{name}.svg").write_text(svg, encoding="utf-8")
 
 
 if __name__ == "__main__":
