@@ -263,13 +263,13 @@ static const char *print_number(uint32_t number, char digits[DIGITS_MAX + 1])
 char *yr_node_new(const char *host, uint16_t port)
 {
     char digits[DIGITS_MAX + 1];
-    const char *number = print_number(port, digits);
+    yurpc_bytes number = yr_bytes_of_text(print_number(port, digits));
     size_t host_len = strlen(host);
-    char *node = yr_calloc(1, host_len + 1 + strlen(number) + 1);
+    char *node = yr_calloc(1, host_len + 1 + number.len + 1);
     if (node != NULL) {
         memcpy(node, host, host_len);
         node[host_len] = ':';
-        memcpy(node + host_len + 1, number, strlen(number));
+        memcpy(node + host_len + 1, number.data, number.len);
     }
     return node;
 }

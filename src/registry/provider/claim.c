@@ -42,15 +42,13 @@ yurpc_bytes yr_claim_draining_value(const yr_claim *claim, yr_arena *arena)
     return yr_bytes(value, len + sizeof ending - 1);
 }
 
-static char *join_key(const char *service, const char *node)
+static char *join_key(yurpc_bytes service, yurpc_bytes node)
 {
-    size_t service_len = strlen(service);
-    size_t node_len = strlen(node);
-    char *key = yr_calloc(1, service_len + 1 + node_len + 1);
+    char *key = yr_calloc(1, service.len + 1 + node.len + 1);
     if (key != NULL) {
-        memcpy(key, service, service_len);
-        key[service_len] = '/';
-        memcpy(key + service_len + 1, node, node_len);
+        memcpy(key, service.data, service.len);
+        key[service.len] = '/';
+        memcpy(key + service.len + 1, node.data, node.len);
     }
     return key;
 }
@@ -72,7 +70,7 @@ yurpc_status yr_claim_new(const yurpc_instance_spec *spec, const char *service,
     if (node == NULL) {
         goto fail;
     }
-    claim->key = join_key(service, node);
+    claim->key = join_key(yr_bytes_of_text(service), yr_bytes_of_text(node));
     if (claim->key == NULL) {
         goto fail;
     }
