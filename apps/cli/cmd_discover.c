@@ -54,8 +54,9 @@ static void say_disallowed(const yurpc_registry *registry)
 {
     yurpc_registry_stats stats = {.size = sizeof stats};
     if (yurpc_registry_get_stats(registry, &stats) == YURPC_OK && stats.disallowed > 0) {
-        cli_say("%llu instances are left out: their hosts are not allowed (--allow-hosts)",
-                (unsigned long long)stats.disallowed);
+        cli_say("%llu %s not allowed (--allow-hosts)", (unsigned long long)stats.disallowed,
+                stats.disallowed == 1 ? "instance is left out: its host is"
+                                      : "instances are left out: their hosts are");
     }
 }
 
