@@ -264,12 +264,12 @@ char *yr_node_new(const char *host, uint16_t port)
 {
     char digits[DIGITS_MAX + 1];
     yurpc_bytes number = yr_bytes_of_text(print_number(port, digits));
-    size_t host_len = strlen(host);
-    char *node = yr_calloc(1, host_len + 1 + number.len + 1);
+    yurpc_bytes name = yr_bytes_of_text(host);
+    char *node = yr_calloc(1, name.len + 1 + number.len + 1);
     if (node != NULL) {
-        memcpy(node, host, host_len);
-        node[host_len] = ':';
-        memcpy(node + host_len + 1, number.data, number.len);
+        memcpy(node, name.data, name.len);
+        node[name.len] = ':';
+        memcpy(node + name.len + 1, number.data, number.len);
     }
     return node;
 }
