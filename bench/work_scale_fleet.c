@@ -338,8 +338,8 @@ static const yr_row reference_rows[] = {
 #define FLEET(what, fn, its_rows)                                                             \
     {                                                                                         \
         .name = "scale.fleet." what, .backend = YR_BACKEND_ETCD, .is_apart = true, .runs = 1, \
-        .programs = {{"yurpc", fn, false}}, .rows = its_rows,                                 \
-        .row_count = sizeof(its_rows) / sizeof(its_rows[0]),                                  \
+        .programs = {{"yurpc", fn, false}}, .rows = (its_rows),                               \
+        .row_count = sizeof(its_rows) / sizeof((its_rows)[0]),                                \
     }
 
 static const yr_work works[] = {

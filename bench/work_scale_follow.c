@@ -47,6 +47,7 @@ static bool put_due(yr_bare *bare, size_t *next, size_t due, const yr_work *work
     size_t in_flight = 0;
     bool is_fine = true;
     bare->context = &in_flight;
+    bare->on_data = count_end;
     for (; is_fine && *next < due; (*next)++) {
         unsigned turn = weight + (unsigned)(*next / work->count);
         yurpc_bytes put = yr_message_put(&message, *next % work->count, turn, 0);
@@ -57,6 +58,8 @@ static bool put_due(yr_bare *bare, size_t *next, size_t due, const yr_work *work
     while (is_fine && in_flight > 0) {
         is_fine = yr_bare_turn(bare);
     }
+    bare->on_data = NULL;
+    bare->context = NULL;
     return is_fine;
 }
 
@@ -68,7 +71,7 @@ static bool run_writer(yr_sample *self)
     char order[16] = "";
     size_t rate = self->work->changes;
     size_t next = 0;
-    bool is_fine = yr_bare_open(&bare, self->address, count_end, NULL) &&
+    bool is_fine = yr_bare_open(&bare, self->address, NULL, NULL) &&
                    read(STDIN_FILENO, order, sizeof(order) - 1) > 0;
     unsigned weight = (unsigned)strtoul(order, NULL, 10);
     int64_t begin = yr_now_ns();
@@ -184,17 +187,24 @@ static bool hear_writer(yr_running *writer, size_t *ret_puts, double *ret_second
     return yr_run_finish(writer) && is_fine;
 }
 
+/* How late one consumer knew of each; gives how many it saw by themselves. */
+static size_t list_lags(const consumer *self, size_t puts, int64_t *lags)
+{
+    size_t seen = 0;
+    for (size_t put = 0; put < puts && put < self->puts_max; put++) {
+        if (self->seen_ns[put] != 0) {
+            lags[seen++] = self->seen_ns[put] - begun_ns[put];
+        }
+    }
+    return seen;
+}
+
 static bool report_lags(size_t count, size_t puts)
 {
     size_t seen = 0;
-    int64_t *lags = calloc(count * puts, sizeof(int64_t));
+    int64_t *lags = calloc(count * puts + 1, sizeof(int64_t));
     for (size_t i = 0; lags != NULL && i < count; i++) {
-        for (size_t put = 0; put < puts && put < consumers[i].puts_max; put++) {
-            int64_t at = consumers[i].seen_ns[put];
-            if (at != 0) {
-                lags[seen++] = at - begun_ns[put];
-            }
-        }
+        seen += list_lags(&consumers[i], puts, lags + seen);
     }
     if (seen > 0) {
         yr_report_percentiles("lag_", lags, seen);
