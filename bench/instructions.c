@@ -32,7 +32,11 @@ enum {
 };
 
 /* Counted alone, so it must be a function of its own. */
-#define PATH __attribute__((noinline, noclone)) static bool
+#if defined(__clang__) /* which does not clone */
+#    define PATH __attribute__((noinline)) static bool
+#else
+#    define PATH __attribute__((noinline, noclone)) static bool
+#endif
 
 /* What the paths work on. */
 typedef struct subject {
