@@ -49,14 +49,13 @@ static int check_refusal(yurpc_registry *registry, const yurpc_snapshot *snapsho
     return CLI_DONE;
 }
 
-/* Otherwise it looks as if they were not registered. */
+/* Otherwise it looks as if they were not registered. How many is not known: what is read twice
+ * counts twice. */
 static void say_disallowed(const yurpc_registry *registry)
 {
     yurpc_registry_stats stats = {.size = sizeof stats};
     if (yurpc_registry_get_stats(registry, &stats) == YURPC_OK && stats.disallowed > 0) {
-        cli_say("%llu %s not allowed (--allow-hosts)", (unsigned long long)stats.disallowed,
-                stats.disallowed == 1 ? "instance is left out: its host is"
-                                      : "instances are left out: their hosts are");
+        cli_say("some instances are left out: their hosts are not allowed (--allow-hosts)");
     }
 }
 
