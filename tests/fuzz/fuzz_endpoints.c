@@ -15,12 +15,14 @@ static void check_error(const yurpc_error *error, const char *given)
     for (const char *at = text; *at != '\0'; at++) {
         require((unsigned char)*at >= 0x20 && *at != 0x7f);
     }
-    /* user:password@host: nothing of it is repeated. */
+    /* user:password@host: nothing of it is repeated before the advice, which may be like it. */
+    const char *advice = strstr(text, "; right is");
+    size_t said = advice != NULL ? (size_t)(advice - text) : strlen(text);
     const char *end = strchr(given, '@');
-    const char *scheme = strstr(given, "://"); /* which our advice has, too */
+    const char *scheme = strstr(given, "://");
     given = scheme != NULL && end != NULL && scheme < end ? scheme + 3 : given;
     require(end == NULL || end - given < 8 || strchr(given, ',') != NULL ||
-            memmem(text, strlen(text), given, (size_t)(end - given)) == NULL);
+            memmem(text, said, given, (size_t)(end - given)) == NULL);
 }
 
 static void check_endpoint(const yr_endpoint *endpoint)
