@@ -80,6 +80,7 @@ yurpc_status yr_auth_init(yr_auth *auth, yr_etcd *client, const yr_etcd_options 
     auth->troubled.floor_ms = YR_AUTH_TROUBLE_MS / 2;
     yr_backoff_init(&auth->lost, YR_AUTH_LOST_MS, YR_AUTH_LOST_MAX_MS);
     auth->lost.floor_ms = YR_AUTH_LOST_MS / 2;
+    yr_backoff_init(&auth->userless, YR_AUTH_SPREAD_MS, YR_AUTH_LOST_MAX_MS);
     yurpc_status status = check_options(options, ret_error);
     if (status != YURPC_OK) {
         return status;
@@ -436,6 +437,12 @@ bool yr_auth_renew(yr_auth *auth, uint64_t generation, bool is_certain)
     if (!is_certain && now_ms(auth) - auth->got_ms < YR_AUTH_YOUNG_MS) {
         return false;
     }
+    if (auth->token == NULL) {
+        /* It gave none that it could have taken: perhaps it has users since then. */
+        auth->is_ready = false;
+        ask_after(auth, yr_backoff_next_ms(&auth->userless, random_of(auth)));
+        return true;
+    }
     if (is_one_too_many(auth)) {
         auth->unproven = 0;
         become_refused(auth,
@@ -460,6 +467,7 @@ void yr_auth_accepted(yr_auth *auth, uint64_t generation)
     auth->is_proven = true;
     auth->unproven = 0;
     yr_backoff_reset(&auth->refused);
+    yr_backoff_reset(&auth->userless);
     if (auth->username == NULL && auth->refusal != NULL) {
         set_error(&auth->refusal, NULL);
         auth->is_logged = false;

@@ -74,6 +74,7 @@ typedef struct yr_auth {
     yr_backoff refused;
     yr_backoff troubled;
     yr_backoff lost;
+    yr_backoff userless;  /* etcd said that it has no users, and then asked for one */
     yurpc_error *refusal; /* why calls fail; NULL: they do not */
     yurpc_error *trouble; /* why they still wait; NULL: nothing is known */
     bool is_logged;       /* the refusal was, and there was no success since */

@@ -86,6 +86,37 @@ static void tokens_that_are_never_taken_cost_a_few_logins_in_ten_seconds(void **
     }
 }
 
+/* ---- Never given ---- */
+
+/* It has no users, it says, and asks for one all the same; then it really has. */
+static void who_was_given_no_token_is_not_refused_for_it(void **state)
+{
+    sim_rig *rig = *state;
+    yr_fake_auth_disable(rig->fake);
+    yr_fake_etcd_add_rule(rig->fake, &never_taken);
+    for (int i = 0; i < 3 * YR_AUTH_UNPROVEN_MAX; i++) {
+        assert_int_not_equal(put_within(rig, HASTE_MS), YURPC_OK);
+        yr_sim_run_for(rig->sim, YR_AUTH_LOST_MS);
+    }
+    yr_fake_etcd_clear_rules(rig->fake);
+    yr_fake_auth_enable(rig->fake);
+    assert_int_equal(put_within(rig, LIMIT_MS), YURPC_OK);
+    assert_int_equal(rig->connection_changes, 1);
+}
+
+static void who_is_given_no_token_asks_less_and_less_often(void **state)
+{
+    sim_rig *rig = *state;
+    yr_fake_auth_disable(rig->fake);
+    yr_fake_etcd_add_rule(rig->fake, &never_taken);
+    size_t before = logins(rig);
+    int64_t begun_ms = yr_sim_now_ms(rig->sim);
+    while (yr_sim_now_ms(rig->sim) - begun_ms < WHILE_MS) {
+        assert_int_not_equal(put_within(rig, LIMIT_MS), YURPC_OK);
+    }
+    assert_in_range(logins(rig) - before, 10, 2 * WHILE_MS / YR_AUTH_LOST_MAX_MS + 20);
+}
+
 /* ---- Nobody knows ---- */
 
 /* Nothing says that they were good, but nothing that they were not, either. */
@@ -125,6 +156,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(tokens_that_are_never_taken_are_not_asked_for_without_end),
         TEST(tokens_that_are_never_taken_cost_a_few_logins_in_ten_seconds),
+        TEST(who_was_given_no_token_is_not_refused_for_it),
+        TEST(who_is_given_no_token_asks_less_and_less_often),
         TEST(tokens_that_expired_unused_are_no_reason_to_refuse_a_user),
         TEST(a_token_that_only_watches_used_was_good),
     };
